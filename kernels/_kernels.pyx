@@ -1,0 +1,422 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""WORK: blocks that stay in cache, threads, scratch, the choice of level, and the cache of plans.
+
+A `Plan` holds what one kind of call needs: the job (see job.h), the size of its blocks and what its outputs look like.
+`run` spreads the blocks over threads; `cached` finds the plan of a call seen before and runs it at once. This room
+knows row ranges and pointers; what arguments mean, and every error but out of memory, belongs to the Python room.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t, uintptr_t
+from libc.stdlib cimport free, malloc
+
+import numpy as np
+
+cdef extern from "arrays.h":
+    int numpool_import() except -1
+    bint numpool_is_array(object)
+    bint numpool_is_readable(object)
+    bint numpool_is_plain(object)
+    void *numpool_data(object)
+    int numpool_ndim(object)
+    Py_ssize_t *numpool_dims(object)
+    Py_ssize_t *numpool_strides(object)
+    int numpool_type(object)
+    Py_ssize_t numpool_itemsize(object)
+
+cdef extern from "job.h":
+    enum: NUMPOOL_LEADS, NUMPOOL_PASSES, NUMPOOL_PART, NUMPOOL_GATHER
+    ctypedef struct numpool_axis:
+        # `in` is a word of Cython's own
+        ptrdiff_t size "in", out, kernel, stride, step, before, after, passes
+        ptrdiff_t *taps
+        ptrdiff_t *gap
+    ctypedef struct numpool_view:
+        char *data
+        ptrdiff_t *lead
+        ptrdiff_t row, pixel
+        const char *end
+    ctypedef struct numpool_position:
+        ptrdiff_t *lead
+        ptrdiff_t row, pixel, lane
+    ctypedef struct numpool_job:
+        numpool_axis h, w
+        ptrdiff_t lanes, leads
+        ptrdiff_t *lead
+        numpool_view x, y, index
+        ptrdiff_t index_size
+        int window_index
+        numpool_position position
+        int parts, count_padding
+        int64_t divisor
+        ptrdiff_t out_size
+        int out_code, check_only, scatter
+    ctypedef struct numpool_tile:
+        ptrdiff_t row0, row1, col0, col1, lane0, lane1
+        const char *limit
+    ctypedef ptrdiff_t numpool_block(const numpool_job *, const numpool_tile *, char *) noexcept nogil
+    ctypedef struct numpool_kernels:
+        const char *dtype
+        ptrdiff_t itemsize
+        numpool_block *max
+        numpool_block *min
+        numpool_block *argmax
+        numpool_block *argmin
+        numpool_block *average
+        numpool_block *wide_average
+        numpool_block *extremum_backward
+        numpool_block *average_backward
+
+cdef extern from "dispatch.h":
+    ctypedef struct numpool_level:
+        const char *name
+        const numpool_kernels *kernels
+        int runs
+    int numpool_levels(numpool_level *)
+    int NUMPOOL_OPENMP
+    int omp_get_max_threads() nogil
+    const char *NUMPOOL_COMPILER
+
+numpool_import()
+
+PART = NUMPOOL_PART
+GATHER = NUMPOOL_GATHER
+PASSES = NUMPOOL_PASSES
+LEADS = NUMPOOL_LEADS
+
+# --- levels ----------------------------------------------------------------------------------------------------------
+
+cdef numpool_level level_list[8]
+cdef int level_count = numpool_levels(level_list)
+cdef int level_now = 0
+
+BUILT_LEVELS = tuple([level_list[i].name.decode() for i in range(level_count)])
+LEVELS = tuple([level_list[i].name.decode() for i in range(level_count) if level_list[i].runs])
+
+
+def set_level(str name):
+    """Calls from now on run the level of this name, one of LEVELS."""
+    global level_now
+    level_now = BUILT_LEVELS.index(name)
+
+
+def get_level():
+    return BUILT_LEVELS[level_now]
+
+
+set_level(LEVELS[len(LEVELS) - 1])
+
+# --- dtypes and operations, as the levels' tables list them ----------------------------------------------------------
+
+
+
+cdef tuple dtype_names():
+    cdef list names = []
+    cdef const numpool_kernels *entry = level_list[0].kernels
+    while entry.dtype != NULL:
+        names.append(entry.dtype.decode())
+        entry += 1
+    return tuple(names)
+
+
+DTYPES = dtype_names()
+
+OPERATIONS = ("max", "min", "argmax", "argmin", "average", "wide_average", "extremum_backward", "average_backward")
+
+
+cdef numpool_block *block_of(int level, int dtype, int operation) noexcept nogil:
+    cdef const numpool_kernels *k = &level_list[level].kernels[dtype]
+    if operation == 0:
+        return k.max
+    if operation == 1:
+        return k.min
+    if operation == 2:
+        return k.argmax
+    if operation == 3:
+        return k.argmin
+    if operation == 4:
+        return k.average
+    if operation == 5:
+        return k.wide_average
+    if operation == 6:
+        return k.extremum_backward
+    return k.average_backward
+
+# --- OpenMP ----------------------------------------------------------------------------------------------------------
+
+has_openmp = bool(NUMPOOL_OPENMP)
+
+
+def omp_max_threads():
+    """omp_get_max_threads() of the calling thread; 1 without OpenMP."""
+    return omp_get_max_threads()
+
+COMPILER = NUMPOOL_COMPILER.decode()
+
+# --- plans -----------------------------------------------------------------------------------------------------------
+
+
+cdef void set_axis(numpool_axis *to, dict given) except *:
+    to.size, to.out, to.kernel = given["size"], given["out"], given["kernel"]
+    to.stride, to.step, to.before, to.after = given["stride"], given["step"], given["before"], given["after"]
+    to.passes = len(given["passes"])
+    for i, (taps, gap) in enumerate(given["passes"]):
+        to.taps[i], to.gap[i] = taps, gap
+
+
+cdef void set_view(numpool_view *to, tuple given) except *:
+    """given: strides of the leads, of a row and of a pixel, in bytes."""
+    lead, to.row, to.pixel = given[0], given[1], given[2]
+    for i, stride in enumerate(lead):
+        to.lead[i] = stride
+
+
+cdef bint overlap(object a, object b):
+    """Whether the memory between the first and the last byte of two arrays has anything in common."""
+    cdef char *low[2]
+    cdef char *high[2]
+    cdef int which, i
+    for which in range(2):
+        array = a if which == 0 else b
+        low[which] = high[which] = <char *>numpool_data(array)
+        for i in range(numpool_ndim(array)):
+            if numpool_strides(array)[i] < 0:
+                low[which] += numpool_strides(array)[i] * (numpool_dims(array)[i] - 1)
+            else:
+                high[which] += numpool_strides(array)[i] * (numpool_dims(array)[i] - 1)
+        high[which] += numpool_itemsize(array)
+    return low[0] < high[1] and low[1] < high[0]
+
+
+cdef class Plan:
+    """One kind of call, frozen: its job, its blocks, its outputs.
+
+    Parameters
+    ----------
+    spec : dict
+        See `plan.py`, which fills it.
+    """
+    cdef numpool_job job
+    cdef int dtype, operation
+    cdef ptrdiff_t rows, cols, block_rows, block_cols, block_lanes, x_extent
+    cdef readonly ptrdiff_t cost     # bytes read and written
+    cdef bint y_dense
+    cdef readonly tuple outputs      # (shape to allocate, transposition or None, dtype) of each
+    cdef readonly bint needs_check   # a given `out` may be written only after the indices have been looked at
+    cdef readonly dict spec
+
+    def __init__(self, dict spec):
+        cdef numpool_job *job = &self.job
+        self.spec = spec
+        self.dtype = DTYPES.index(spec["dtype"])
+        self.operation = OPERATIONS.index(spec["operation"])
+        set_axis(&job.h, spec["h"])
+        set_axis(&job.w, spec["w"])
+        job.lanes = spec["lanes"]
+        job.leads = len(spec["lead"])
+        for i, n in enumerate(spec["lead"]):
+            job.lead[i] = n
+        set_view(&job.x, spec["x"])
+        set_view(&job.y, spec["y"])
+        if spec["index"] is not None:
+            set_view(&job.index, spec["index"])
+            job.index_size = spec["index_size"]
+            job.window_index = spec["window_index"]
+            lead, job.position.row, job.position.pixel, job.position.lane = spec["position"]
+            for i, n in enumerate(lead):
+                job.position.lead[i] = n
+        job.parts = spec["parts"]
+        job.count_padding = spec["count_padding"]
+        job.divisor = spec["divisor"]
+        job.out_code = spec["out_code"]
+        job.out_size = spec["out_size"]
+        job.scatter = spec["scatter"]
+        self.rows, self.cols = spec["rows"], spec["cols"]
+        self.block_rows, self.block_cols, self.block_lanes = spec["block"]
+        self.x_extent = spec["x_extent"]
+        self.cost = spec["cost"]
+        self.y_dense = spec["y_dense"]
+        self.outputs = spec["outputs"]
+        self.needs_check = self.operation == 6
+
+    cdef ptrdiff_t scratch(self, int level) noexcept:
+        """Bytes of scratch that the largest block needs at this level."""
+        cdef numpool_tile tile
+        tile.row0 = tile.col0 = tile.lane0 = 0
+        tile.row1 = min(self.block_rows, self.rows)
+        tile.col1 = min(self.block_cols, self.cols)
+        tile.lane1 = min(self.block_lanes, self.job.lanes)
+        tile.limit = NULL
+        return block_of(level, self.dtype, self.operation)(&self.job, &tile, NULL)
+
+    def scratch_bytes(self):
+        return self.scratch(level_now)
+
+    cdef int run(self, int threads, object x, object y, object index, bint check_only) except -1:
+        """All blocks of the call. Returns 1 when an index names no tap of its window.
+
+        x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads)."""
+        cdef numpool_job job = self.job
+        cdef numpool_block *block = block_of(level_now, self.dtype, self.operation)
+        cdef ptrdiff_t across = (self.cols + self.block_cols - 1) // self.block_cols
+        cdef ptrdiff_t deep = (job.lanes + self.block_lanes - 1) // self.block_lanes
+        cdef ptrdiff_t blocks, bytes, team, first, last
+        cdef char *scratch
+        cdef int bad = 0, t
+        if check_only:  # over the rows of the output, which need not be those of the input
+            job.check_only = 1
+        cdef ptrdiff_t rows = self.rows // job.h.size * job.h.out if check_only else self.rows
+        cdef ptrdiff_t cols = job.w.out if check_only else self.cols
+        if check_only:
+            across = (cols + self.block_cols - 1) // self.block_cols
+        blocks = (rows + self.block_rows - 1) // self.block_rows * across * deep
+        job.x.data = <char *>numpool_data(x) if x is not None else NULL
+        job.x.end = job.x.data + self.x_extent
+        job.y.data = <char *>numpool_data(y)
+        job.index.data = <char *>numpool_data(index) if index is not None else NULL
+        bytes = (self.scratch(level_now) + 127) // 64 * 64
+        team = min(threads, blocks)
+        scratch = <char *>malloc(team * bytes + 64)
+        if scratch == NULL:
+            raise MemoryError(f"numpool: no memory for {team * bytes} bytes of scratch")
+        cdef char *aligned = scratch + (64 - <uintptr_t>scratch % 64)
+        with nogil:
+            if team == 1:
+                bad = self.work(block, &job, rows, cols, across, deep, 0, blocks, aligned)
+            else:
+                bad = self.share(block, &job, rows, cols, across, deep, blocks, team, bytes, aligned)
+        free(scratch)
+        return bad
+
+    cdef int share(self, numpool_block *block, const numpool_job *job, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t across,
+                   ptrdiff_t deep, ptrdiff_t blocks, ptrdiff_t team, ptrdiff_t bytes, char *scratch) noexcept nogil:
+        """One contiguous range of blocks a thread: no two threads store to one cache line, but at a range's ends."""
+        cdef int bad = 0
+        cdef ptrdiff_t t
+        for t in prange(team, num_threads=team, schedule="static", chunksize=1):
+            bad |= self.work(block, job, rows, cols, across, deep, t * blocks // team, (t + 1) * blocks // team,
+                             scratch + t * bytes)
+        return bad
+
+    cdef int work(self, numpool_block *block, const numpool_job *job, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t across,
+                  ptrdiff_t deep, ptrdiff_t first, ptrdiff_t last, char *scratch) noexcept nogil:
+        """Blocks [first, last): rows outermost, then columns, then lanes."""
+        cdef numpool_tile tile
+        cdef ptrdiff_t i, end
+        cdef int bad = 0
+        tile.limit = NULL
+        if self.y_dense and across * deep == 1:  # rows follow each other in the output, up to the next thread's first
+            end = min(last * self.block_rows, rows)
+            tile.limit = job.y.data + end * job.y.row
+        for i in range(first, last):
+            tile.row0 = i // (across * deep) * self.block_rows
+            tile.row1 = min(tile.row0 + self.block_rows, rows)
+            tile.col0 = i // deep % across * self.block_cols
+            tile.col1 = min(tile.col0 + self.block_cols, cols)
+            tile.lane0 = i % deep * self.block_lanes
+            tile.lane1 = min(tile.lane0 + self.block_lanes, job.lanes)
+            bad |= <int>block(job, &tile, scratch)
+        return bad
+
+    def accepts(self, tuple arrays, out):
+        """`out` as a tuple where it lies as a new result would and far from the inputs; None: look at it in full."""
+        cdef tuple outs = (out,) if len(self.outputs) == 1 else tuple(out) if isinstance(out, (tuple, list)) else ()
+        cdef object a, b
+        cdef tuple wanted
+        cdef int i
+        if len(outs) != len(self.outputs):
+            return None
+        for a, wanted in zip(outs, self.outputs):
+            if (not numpool_is_array(a) or not numpool_is_plain(a) or wanted[1] is not None
+                    or a.dtype is not wanted[2] or a.shape != wanted[0]):
+                return None
+            for b in arrays:
+                if overlap(a, b):
+                    return None
+        if len(outs) == 2 and overlap(outs[0], outs[1]):
+            return None
+        return outs
+
+    cdef tuple allocate(self):
+        cdef list made = []
+        for shape, axes, dtype in self.outputs:
+            array = np_empty(shape, dtype)
+            made.append(array if axes is None else array.transpose(axes))
+        return tuple(made)
+
+    cdef object execute(self, tuple arrays, tuple outs, int threads):
+        """outs in, outs out, or None when an index names no tap of its window."""
+        cdef int bad
+        if self.operation < 6:
+            bad = self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, False)
+        else:
+            bad = self.run(threads, outs[0], arrays[0], arrays[1] if len(arrays) > 1 else None, False)
+        return None if bad else outs
+
+    def __call__(self, tuple arrays, outs, int threads):
+        # `outs`: arrays as `outputs` describes, or None: they are made. Returns them, or None when an index names no tap
+        # of its window; then nothing was written to a given `outs`.
+        if outs is None:
+            outs = self.allocate()
+        elif self.needs_check and self.run(threads, None, arrays[0], arrays[1], True):
+            return None
+        return self.execute(arrays, outs, threads)
+
+
+cdef object np_empty = np.empty, np_dtype = np.dtype
+
+# --- plans found again -----------------------------------------------------------------------------------------------
+
+cdef enum:
+    MOST_KEY = 512  # words: four arrays of 64 dimensions
+cdef dict plans = {}
+
+
+cdef bint plain(tuple args) noexcept:
+    """Whether equal means the same for these arguments: 2, 2.0 and True are equal keys of a dict."""
+    cdef object a
+    for a in args:
+        if type(a) is tuple:
+            if not plain(<tuple>a):
+                return False
+        elif not (type(a) is int or a is None or type(a) is str or isinstance(a, (type, np_dtype))):
+            return False
+    return True
+
+
+cdef object key_of(str operation, tuple arrays, tuple args):
+    """What a plan depends on, or None where the call must be looked at in full."""
+    cdef Py_ssize_t memory[MOST_KEY]
+    cdef int n = 0, i, ndim
+    cdef object a
+    if not plain(args):
+        return None
+    for a in arrays:
+        if not numpool_is_array(a) or not numpool_is_readable(a):
+            return None
+        ndim = numpool_ndim(a)
+        if n + 2 * ndim + 2 > MOST_KEY:
+            return None
+        memory[n] = ndim
+        memory[n + 1] = numpool_type(a)
+        n += 2
+        for i in range(ndim):
+            memory[n + i] = numpool_dims(a)[i]
+            memory[n + ndim + i] = numpool_strides(a)[i]
+        n += 2 * ndim
+    return (operation, args, PyBytes_FromStringAndSize(<char *>memory, n * sizeof(Py_ssize_t)))
+
+
+def find(str operation, tuple arrays, tuple args):
+    """The plan of a call like this one, or None."""
+    key = key_of(operation, arrays, args)
+    return None if key is None else plans.get(key)
+
+
+def remember(str operation, tuple arrays, tuple args, Plan plan):
+    key = key_of(operation, arrays, args)
+    if key is not None:
+        if len(plans) >= 1024:
+            plans.clear()
+        plans[key] = plan

@@ -1,0 +1,132 @@
+/* Template: the stages of argmax in one comparable type. The includer defines DTYPE (its name), ACC, ACC_SIZE. */
+#define OPERATION arg
+#define LANES LANES_OF(ACC_SIZE)
+#define WIDEN(tree) (tree)
+#define STEP_STAGE(a, b) STEP(a, b)
+#define TREE_TYPE FN(pair)
+#define STAGE_TYPE FN(pair)
+#define PREFETCH PREFETCH_NOT
+
+typedef ACC FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
+typedef SIGNED(ACC_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
+typedef struct { FN(vec) value; FN(ivec) tap; } FN(pair);
+
+ALWAYS_INLINE FN(vec) FN(load)(const char *p)
+{
+    FN(vec) x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+ALWAYS_INLINE FN(ivec) FN(load_taps)(const char *p)
+{
+    FN(ivec) x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+ALWAYS_INLINE void FN(store)(char *p, FN(vec) x) { memcpy(p, &x, sizeof x); }
+ALWAYS_INLINE void FN(store_pair)(char *p, FN(pair) x, ptrdiff_t apart)
+{
+    memcpy(p, &x.value, sizeof x.value);
+    memcpy(p + apart, &x.tap, sizeof x.tap);
+}
+
+ALWAYS_INLINE FN(pair) FN(step)(FN(pair) best, FN(pair) next)
+{
+#if ACC_IS_FLOAT
+    FN(ivec) take = ~(next.value <= best.value) & (best.value == best.value); /* the first NaN stays */
+#else
+    FN(ivec) take = next.value > best.value;
+#endif
+    return (FN(pair)){SELECT(FN(vec), FN(ivec), take, next.value, best.value),
+                      SELECT(FN(ivec), FN(ivec), take, next.tap, best.tap)};
+}
+#define STEP(a, b) FN(step)(a, b)
+
+ALWAYS_INLINE FN(pair) FN(at_tap)(FN(vec) value, ptrdiff_t tap)
+{
+    return (FN(pair)){value, (FN(ivec)){0} + (SIGNED(ACC_SIZE))tap};
+}
+
+ALWAYS_INLINE FN(pair) FN(in_row)(const char *p, ptrdiff_t t, const numpool_fold *f)
+{
+    return (FN(pair)){FN(load)(p),
+                      FN(load_taps)(p + f->src_apart) + (SIGNED(ACC_SIZE))((f->first_tap + t) * f->tap_weight)};
+}
+
+#define STAGE across
+#define SOURCE_SIZE ACC_SIZE
+#define TARGET_SIZE ACC_SIZE
+#define TAP(p, t, f) FN(at_tap)(FN(load)(p), (f)->first_tap + (t))
+#define PUT(d, x, f) FN(store_pair)(d, x, (f)->dst_apart)
+#include "fold.h"
+
+#include "across2.h"
+#define STAGE across2
+#define SOURCE_SIZE (2 * ACC_SIZE)
+#define TARGET_SIZE ACC_SIZE
+#define TAP(p, t, f) FN(at_tap)((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p), (f)->first_tap + (t))
+#define PUT(d, x, f) FN(store_pair)(d, x, (f)->dst_apart)
+#include "fold.h"
+
+#define STAGE upright
+#define SOURCE_SIZE ACC_SIZE
+#define TARGET_SIZE ACC_SIZE
+#define TAP(p, t, f) FN(in_row)(p, t, f)
+#define PUT(d, x, f) FN(store_pair)(d, x, (f)->dst_apart)
+#include "fold.h"
+
+/* The better of the first two rows at `value`, in the first; a later part of one window comes second. */
+static void FN(join)(ACC *value, SIGNED(ACC_SIZE) *tap, ptrdiff_t pitch, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const ACC a = value[i], b = value[pitch + i];
+        const int later = b > a || (b != b && a == a);
+        const int earlier_row = (b == a || (b != b && a != a)) && tap[pitch + i] < tap[i];
+        if (later || earlier_row) {
+            value[i] = b;
+            tap[i] = tap[pitch + i];
+        }
+    }
+}
+
+/* The taps of a run of windows that lie alike, in the caller's index convention. */
+static void FN(emit_taps)(const numpool_job *job, const ACC *value, const SIGNED(ACC_SIZE) *tap, char *index,
+                          const numpool_run *run, ACC identity)
+{
+    /* A window whose best is the identity holds nothing greater: its first tap inside is the answer, and the padding,
+     * which holds the identity too, never is. */
+    const ptrdiff_t n = run->n;
+    if (run->first < 0) {
+        const int64_t none = -1;
+        for (ptrdiff_t i = 0; i < n; i++)
+            memcpy(index + i * job->index_size, &none, job->index_size); /* little endian */
+    } else if (!job->window_index) {
+        int64_t *to = (int64_t *)index, at = run->base;
+        const ptrdiff_t kw = job->w.kernel, down = job->h.step * job->position.row, right = job->w.step * job->position.pixel;
+        if (run->table)
+            for (ptrdiff_t i = 0; i < n; i++, at += run->move)
+                to[i] = at + run->table[value[i] == identity ? run->first : tap[i]];
+        else
+            for (ptrdiff_t i = 0; i < n; i++, at += run->move) {
+                ptrdiff_t t = value[i] == identity ? run->first : tap[i];
+                to[i] = at + t / kw * down + t % kw * right;
+            }
+    } else if (job->index_size == 1) {
+        uint8_t *to = (uint8_t *)index;
+        for (ptrdiff_t i = 0; i < n; i++)
+            to[i] = (uint8_t)(value[i] == identity ? run->first : tap[i]);
+    } else if (job->index_size == 2) {
+        uint16_t *to = (uint16_t *)index;
+        for (ptrdiff_t i = 0; i < n; i++)
+            to[i] = (uint16_t)(value[i] == identity ? run->first : tap[i]);
+    } else {
+        int32_t *to = (int32_t *)index;
+        for (ptrdiff_t i = 0; i < n; i++)
+            to[i] = (int32_t)(value[i] == identity ? run->first : tap[i]);
+    }
+}
+
+#undef OPERATION
+#undef DTYPE
+#undef ACC_IS_FLOAT
+#include "undefine.h"

@@ -1,0 +1,306 @@
+/* Template: averages, as a sum and one division. The includer defines OPERATION and WIDE.
+ *
+ *   dtype                narrow (short windows)        WIDE (long windows)
+ *   float16, bfloat16    float32                       trees of 8 in float32, then float64
+ *   float32              float32                       trees of 8 in float32, then float64
+ *   float64              float64                       float64 and its rounding errors, summed beside it
+ *   8 and 16 bits, bool  int32                         int64
+ *   32 bits              int64                         -
+ *   64 bits              high and low 32 bits, int64   -
+ *
+ * Trees of at most 8 (fold.h) keep a float32 sum within 3 roundings, so that any window is within 4 ulp. Integer sums
+ * are exact. */
+#if !(WIDE && KIND == KIND_INT && ELEM_SIZE >= 4)
+#if KIND == KIND_INT
+#if ELEM_SIZE == 8
+#define PARTS 2
+#else
+#define PARTS 1
+#endif
+#if ELEM_SIZE <= 2 && !WIDE
+#define ACC int32_t
+#define ACC_SIZE 4
+#else
+#define ACC int64_t
+#define ACC_SIZE 8
+#endif
+#define TREE ACC
+#elif ELEM_SIZE == 8
+#define ACC double
+#define ACC_SIZE 8
+#define TREE double
+#define PARTS (1 + WIDE)
+#elif WIDE
+#define ACC double
+#define ACC_SIZE 8
+#define TREE float
+#define PARTS 1
+#else
+#define ACC float
+#define ACC_SIZE 4
+#define TREE float
+#define PARTS 1
+#endif
+#define LANES LANES_OF(ACC_SIZE)
+#define DIRECT 0
+#define IDENTITY 0
+
+typedef ACC FN(plane) __attribute__((vector_size(VECTOR_BYTES)));
+typedef SIGNED(ACC_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
+typedef ELEM FN(evec) __attribute__((vector_size(LANES * ELEM_SIZE)));
+#if KIND == KIND_INT && ELEM_SIZE < 4 && ACC_SIZE / ELEM_SIZE >= 4 /* GCC 12 converts lane by lane unless it is to twice the size */
+typedef int16_t FN(short) __attribute__((vector_size(LANES * 2)));
+typedef int32_t FN(int) __attribute__((vector_size(LANES * 4)));
+#if ELEM_SIZE == 2
+#define DOUBLING(x, to) __builtin_convertvector(__builtin_convertvector(x, FN(int)), to)
+#else
+#define DOUBLING(x, to) \
+    __builtin_convertvector(__builtin_convertvector(__builtin_convertvector(x, FN(short)), FN(int)), to)
+#endif
+#else
+#define DOUBLING(x, to) __builtin_convertvector(x, to)
+#endif
+typedef int32_t FN(bits) __attribute__((vector_size(LANES * 4)));
+typedef TREE FN(tree) __attribute__((vector_size(LANES * sizeof(TREE))));
+
+ALWAYS_INLINE FN(plane) FN(load)(const char *p)
+{
+    FN(plane) x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+#if PARTS == 1
+typedef FN(plane) FN(vec);
+ALWAYS_INLINE FN(vec) FN(load_parts)(const char *p, ptrdiff_t apart) { (void)apart; return FN(load)(p); }
+ALWAYS_INLINE void FN(store)(char *p, FN(vec) x, ptrdiff_t apart) { (void)apart; memcpy(p, &x, sizeof x); }
+#define STEP(a, b) ((a) + (b))
+#else
+typedef struct { FN(plane) high, low; } FN(vec);
+ALWAYS_INLINE FN(vec) FN(load_parts)(const char *p, ptrdiff_t apart)
+{
+    return (FN(vec)){FN(load)(p), FN(load)(p + apart)};
+}
+ALWAYS_INLINE void FN(store)(char *p, FN(vec) x, ptrdiff_t apart)
+{
+    memcpy(p, &x.high, sizeof x.high);
+    memcpy(p + apart, &x.low, sizeof x.low);
+}
+ALWAYS_INLINE FN(vec) FN(add)(FN(vec) a, FN(vec) b)
+{
+#if KIND == KIND_INT
+    return (FN(vec)){a.high + b.high, a.low + b.low};
+#else
+    FN(plane) sum = a.high + b.high, of_b = sum - a.high; /* Knuth's two-sum: what the addition lost goes to `low` */
+    return (FN(vec)){sum, a.low + b.low + ((a.high - (sum - of_b)) + (b.high - of_b))};
+#endif
+}
+#define STEP(a, b) FN(add)(a, b)
+#endif
+#define STEP_STAGE(a, b) STEP(a, b)
+#define STAGE_TYPE FN(vec)
+
+#if PARTS == 2
+#define TREE_TYPE FN(vec)
+ALWAYS_INLINE FN(vec) FN(load_element)(const char *p)
+{
+    FN(evec) x;
+    memcpy(&x, p, sizeof x);
+#if KIND == KIND_INT
+    return (FN(vec)){__builtin_convertvector(x >> 32, FN(plane)), __builtin_convertvector(x & 0xffffffff, FN(plane))};
+#else
+    return (FN(vec)){x, (FN(plane)){0}};
+#endif
+}
+#else
+#define TREE_TYPE FN(tree)
+#if KIND == KIND_HALF
+ALWAYS_INLINE FN(bits) FN(float16_bits)(FN(bits) h)
+{
+    FN(tree) scaled = (FN(tree))((h & 0x7fff) << 13) * 0x1p112f; /* as numpool_float16_load */
+    return (FN(bits))scaled | (((h & 0x7c00) == 0x7c00) & 0x7f800000) | (h & 0x8000) << 16;
+}
+ALWAYS_INLINE FN(bits) FN(bfloat16_bits)(FN(bits) h) { return h << 16; }
+#define HALF_WIDEN NUMPOOL_CAT(FN(DTYPE), _bits)
+#endif
+ALWAYS_INLINE FN(tree) FN(load_element)(const char *p)
+{
+    FN(evec) x;
+    memcpy(&x, p, sizeof x);
+#if KIND == KIND_HALF
+    return (FN(tree))HALF_WIDEN(__builtin_convertvector(x, FN(bits)));
+#else
+    return DOUBLING(x, FN(tree));
+#endif
+}
+#endif
+
+ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n) { memset(p, 0, n > 0 ? n * ACC_SIZE : 0); }
+
+#define STAGE down
+#define SOURCE_SIZE ELEM_SIZE
+#define TARGET_SIZE ACC_SIZE
+#define TAP(p, t, f) FN(load_element)(p)
+#define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
+#if WIDE && KIND != KIND_INT && ELEM_SIZE < 8
+#define WIDEN(tree) __builtin_convertvector(tree, FN(vec))
+#else
+#define WIDEN(tree) (tree)
+#endif
+#define PREFETCH PREFETCH_ROWS
+#include "fold.h"
+#undef PREFETCH
+#undef WIDEN
+#undef TREE_TYPE
+
+#define PREFETCH PREFETCH_NOT
+#define WIDEN(tree) (tree)
+#define TREE_TYPE FN(vec)
+#define STAGE across
+#define SOURCE_SIZE ACC_SIZE
+#define TARGET_SIZE ACC_SIZE
+#define TAP(p, t, f) FN(load_parts)(p, (f)->src_apart)
+#define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
+#include "fold.h"
+
+#define vec plane
+#include "across2.h"
+#undef vec
+#define STAGE across2
+#define SOURCE_SIZE (2 * ACC_SIZE)
+#define TARGET_SIZE ACC_SIZE
+#if PARTS == 2
+ALWAYS_INLINE FN(vec) FN(strided)(const char *p, ptrdiff_t t, ptrdiff_t apart)
+{
+    p -= t % 2 * ACC_SIZE;
+    return t % 2 ? (FN(vec)){FN(odd)(p), FN(odd)(p + apart)} : (FN(vec)){FN(even)(p), FN(even)(p + apart)};
+}
+#define TAP(p, t, f) FN(strided)(p, t, (f)->src_apart)
+#else
+#define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
+#endif
+#define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
+#include "fold.h"
+
+/* --- the division ------------------------------------------------------------------------------------------------ */
+
+#if KIND == KIND_INT
+ALWAYS_INLINE __int128 FN(total)(const char *sums, ptrdiff_t apart, ptrdiff_t i)
+{
+    const ACC *high = (const ACC *)(const void *)sums;
+#if PARTS == 2
+    return ((__int128)high[i] << 32) + ((const ACC *)(const void *)(sums + apart))[i];
+#else
+    (void)apart;
+    return high[i];
+#endif
+}
+#define QUOTIENT(i) numpool_ratio(FN(total)(sums, apart, i), divisor)
+#elif PARTS == 2
+ALWAYS_INLINE double FN(total)(const char *sums, ptrdiff_t apart, ptrdiff_t i)
+{
+    double high = ((const ACC *)(const void *)sums)[i], both = high + ((const ACC *)(const void *)(sums + apart))[i];
+    return high - high == 0 ? both : high; /* the errors of an infinite sum are NaN */
+}
+#define QUOTIENT(i) (FN(total)(sums, apart, i) / (double)divisor)
+#else
+#define QUOTIENT(i) ((double)((const ACC *)(const void *)sums)[i] / (double)divisor)
+#endif
+
+/* n sums, divided, to the output's number type. */
+static void FN(divide)(const numpool_job *job, const char *sums, ptrdiff_t apart, ptrdiff_t n, int64_t divisor, char *out)
+{
+    (void)apart;
+#if KIND != KIND_INT && PARTS == 1
+    const ACC by = (ACC)divisor, *from = (const ACC *)(const void *)sums;
+    if (job->out_code == OWN_OUT && (int64_t)by == divisor && sizeof(ACC) >= sizeof(TREE) && !WIDE) {
+        ELEM *to = (ELEM *)(void *)out;
+        const int halving = divisor > 0 && (divisor & (divisor - 1)) == 0; /* then the product is the quotient */
+        const ACC factor = 1 / by;
+#if KIND == KIND_HALF
+        for (ptrdiff_t i = 0; i < n; i++)
+            to[i] = (ELEM)HALF_STORE(halving ? from[i] * factor : from[i] / by);
+#else
+        if (halving)
+            for (ptrdiff_t i = 0; i < n; i++)
+                to[i] = from[i] * factor;
+        else
+            for (ptrdiff_t i = 0; i < n; i++)
+                to[i] = from[i] / by;
+#endif
+        return;
+    }
+#endif
+    switch (job->out_code) {
+    case OUT_FLOAT16:
+        for (ptrdiff_t i = 0; i < n; i++)
+            ((uint16_t *)(void *)out)[i] = numpool_float16_store(numpool_round_to_odd(QUOTIENT(i)));
+        break;
+    case OUT_BFLOAT16:
+        for (ptrdiff_t i = 0; i < n; i++)
+            ((uint16_t *)(void *)out)[i] = numpool_bfloat16_store(numpool_round_to_odd(QUOTIENT(i)));
+        break;
+    case OUT_FLOAT32:
+        for (ptrdiff_t i = 0; i < n; i++)
+            ((float *)(void *)out)[i] = (float)QUOTIENT(i);
+        break;
+    case OUT_FLOAT64:
+        for (ptrdiff_t i = 0; i < n; i++)
+            ((double *)(void *)out)[i] = QUOTIENT(i);
+        break;
+#if KIND == KIND_INT
+#if PARTS == 1 && ACC_SIZE == 4
+#define ROUNDED(i, low, high) numpool_round_small(((const ACC *)(const void *)sums)[i], divisor, low, high)
+#else
+#define ROUNDED(i, low, high) numpool_round(FN(total)(sums, apart, i), divisor, low, high)
+#endif
+#define INTEGER_CASE(code, type, low, high) \
+    case code: for (ptrdiff_t i = 0; i < n; i++) ((type *)(void *)out)[i] = (type)ROUNDED(i, low, high); break
+    INTEGER_CASE(OUT_INT8, int8_t, INT8_MIN, INT8_MAX);
+    INTEGER_CASE(OUT_INT16, int16_t, INT16_MIN, INT16_MAX);
+    INTEGER_CASE(OUT_INT32, int32_t, INT32_MIN, INT32_MAX);
+    INTEGER_CASE(OUT_UINT8, uint8_t, 0, UINT8_MAX);
+    INTEGER_CASE(OUT_UINT16, uint16_t, 0, UINT16_MAX);
+    INTEGER_CASE(OUT_UINT32, uint32_t, 0, UINT32_MAX);
+#undef ROUNDED
+#define ROUNDED(i, low, high) numpool_round(FN(total)(sums, apart, i), divisor, low, high)
+    INTEGER_CASE(OUT_INT64, int64_t, INT64_MIN, INT64_MAX);
+    INTEGER_CASE(OUT_UINT64, uint64_t, 0, UINT64_MAX);
+#undef ROUNDED
+#undef INTEGER_CASE
+#endif
+    }
+}
+
+static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first, ptrdiff_t last,
+                       const char *sums, ptrdiff_t pitch, ptrdiff_t apart, char *out)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0, n = cols * lanes;
+    const ptrdiff_t size = job->out_size;
+    const int dense = job->y.pixel == lanes * size;
+    if (job->divisor && dense && pitch == n * ACC_SIZE && job->y.row == n * size) { /* rows end to end: one */
+        FN(divide)(job, sums, apart, (last - first) * n, job->divisor, out);
+        return;
+    }
+    ptrdiff_t inner, outer;
+    numpool_interior(&job->w, &inner, &outer);
+    for (ptrdiff_t r = first; r < last; r++, sums += pitch, out += job->y.row) {
+        const int64_t rows = numpool_count(&job->h, r, job->count_padding);
+        for (ptrdiff_t c = tile->col0, next; c < tile->col1; c = next) { /* columns with one divisor together */
+            const int all = job->divisor || (c >= inner && c < outer);
+            next = !dense || !all ? c + 1 : job->divisor ? tile->col1 : numpool_min(outer, tile->col1);
+            const ptrdiff_t skip = (c - tile->col0) * lanes;
+            FN(divide)(job, sums + skip * ACC_SIZE, apart, (next - c) * lanes,
+                       job->divisor ? job->divisor : rows * numpool_count(&job->w, c, job->count_padding),
+                       out + (c - tile->col0) * job->y.pixel);
+        }
+    }
+}
+#define OUT_SIZE(job) (job)->out_size
+#include "forward.h"
+#undef QUOTIENT
+#undef TREE
+#undef HALF_WIDEN
+#undef DOUBLING
+#include "undefine.h"
+#endif

@@ -1,0 +1,43 @@
+/* The list of levels, worst first: each one's name and table, and whether this processor runs it. The question uses the
+ * name that the level's target pragma uses. */
+#ifndef NUMPOOL_DISPATCH_H
+#define NUMPOOL_DISPATCH_H
+#include "job.h"
+
+typedef struct {
+    const char *name;
+    const numpool_kernels *kernels;
+    int runs;
+} numpool_level;
+
+extern const numpool_kernels numpool_kernels_baseline[];
+#ifdef NUMPOOL_X86
+extern const numpool_kernels numpool_kernels_v3[], numpool_kernels_v4[];
+#endif
+
+static inline int numpool_levels(numpool_level *list)
+{
+    int n = 0;
+    list[n++] = (numpool_level){"baseline", numpool_kernels_baseline, 1};
+#ifdef NUMPOOL_X86
+    __builtin_cpu_init();
+    list[n++] = (numpool_level){"v3", numpool_kernels_v3, __builtin_cpu_supports("x86-64-v3") != 0};
+    list[n++] = (numpool_level){"v4", numpool_kernels_v4, __builtin_cpu_supports("x86-64-v4") != 0};
+#endif
+    return n;
+}
+
+#ifdef __VERSION__
+#define NUMPOOL_COMPILER __VERSION__
+#else
+#define NUMPOOL_COMPILER "unknown"
+#endif
+
+#ifdef _OPENMP
+#include <omp.h>
+#define NUMPOOL_OPENMP 1
+#else
+#define NUMPOOL_OPENMP 0
+static inline int omp_get_max_threads(void) { return 1; }
+#endif
+#endif

@@ -1,0 +1,144 @@
+/* Template: max and min, values only. The includer defines OPERATION (max or min) and the dtype (dtypes.h).
+ *
+ * Integers are compared as they are. Floats: NaN wins, wherever it stands. The 16-bit floats become int16 keys in the
+ * same order, with every NaN above +infinity (twice the lanes of float32, one instruction a tap). */
+#if KIND == KIND_HALF
+#define ACC int16_t
+#else
+#define ACC ELEM
+#endif
+#define ACC_SIZE ELEM_SIZE
+#define LANES LANES_OF(ELEM_SIZE)
+#define PARTS 1
+#define OUT_SIZE(job) ELEM_SIZE
+#define DIRECT (KIND != KIND_HALF)
+#define WIDEN(tree) (tree)
+#define STEP_STAGE(a, b) STEP(a, b)
+#define TREE_TYPE FN(vec)
+#define STAGE_TYPE FN(vec)
+
+typedef ACC FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
+typedef SIGNED(ELEM_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
+
+ALWAYS_INLINE FN(vec) FN(load)(const char *p)
+{
+    FN(vec) x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+ALWAYS_INLINE void FN(store)(char *p, FN(vec) x) { memcpy(p, &x, sizeof x); }
+
+#if KIND == KIND_HALF
+#define OPERATION_OF_KEYS max
+#define KEY_OFFSET (0x7fff - INFINITY_BITS) /* the key of -infinity, above the least int16 */
+ALWAYS_INLINE FN(vec) FN(key)(FN(vec) x)
+{
+    if (MINIMUM)
+        x ^= (int16_t)0x8000;
+    x ^= x >> 15 & 0x7fff;
+    return x - KEY_OFFSET; /* wraps: the NaNs of either sign end above +infinity, -infinity on the least int16 */
+}
+ALWAYS_INLINE FN(vec) FN(unkey)(FN(vec) x)
+{
+    x += KEY_OFFSET;
+    x ^= x >> 15 & 0x7fff;
+    if (MINIMUM)
+        x ^= (int16_t)0x8000;
+    return x;
+}
+#define IDENTITY INT16_MIN
+#else
+#define OPERATION_OF_KEYS OPERATION
+#define IDENTITY (MINIMUM ? HIGHEST : LOWEST)
+#endif
+
+ALWAYS_INLINE FN(vec) FN(step)(FN(vec) a, FN(vec) b)
+{
+#if KIND == KIND_FLOAT
+#ifdef NATIVE_FLOAT
+    return NATIVE_FLOAT(OPERATION, ELEM_SIZE)(a, b);
+#else
+    FN(ivec) keep = (MINIMUM ? a < b : a > b) | (a != a); /* b where equal, as the instructions do */
+    return SELECT(FN(vec), FN(ivec), keep, a, b);
+#endif
+#else
+#if NATIVE_INTEGER(ELEM_SIZE, UNSIGNED)
+    return (FN(vec))NATIVE(OPERATION_OF_KEYS, ELEM_SIZE, UNSIGNED)((native_int)a, (native_int)b);
+#else
+    FN(ivec) keep = MINIMUM && KIND != KIND_HALF ? a < b : a > b;
+    return SELECT(FN(vec), FN(ivec), keep, a, b);
+#endif
+#endif
+}
+#define STEP(a, b) FN(step)(a, b)
+
+ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n)
+{
+    for (ACC identity = IDENTITY; n-- > 0; p += ACC_SIZE)
+        memcpy(p, &identity, ACC_SIZE);
+}
+
+#define STAGE down
+#define SOURCE_SIZE ELEM_SIZE
+#define TARGET_SIZE ACC_SIZE
+#if KIND == KIND_HALF
+#define TAP(p, t, f) FN(key)(FN(load)(p))
+#else
+#define TAP(p, t, f) FN(load)(p)
+#endif
+#define PUT(d, x, f) FN(store)(d, x)
+#define PREFETCH PREFETCH_ROWS
+#include "fold.h"
+#undef PREFETCH
+
+#define STAGE across
+#define SOURCE_SIZE ACC_SIZE
+#define TARGET_SIZE ACC_SIZE
+#define TAP(p, t, f) FN(load)(p)
+#define PUT(d, x, f) FN(store)(d, x)
+#define PREFETCH PREFETCH_NOT
+#include "fold.h"
+
+#include "across2.h"
+#define STAGE across2
+#define SOURCE_SIZE (2 * ACC_SIZE)
+#define TARGET_SIZE ACC_SIZE
+#define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
+#define PUT(d, x, f) FN(store)(d, x)
+#include "fold.h"
+
+#define STAGE emit
+#define SINGLE_TAP
+#define SOURCE_SIZE ACC_SIZE
+#define TARGET_SIZE ELEM_SIZE
+#define TAP(p, t, f) FN(load)(p)
+#if KIND == KIND_HALF
+#define PUT(d, x, f) FN(store)(d, FN(unkey)(x))
+#else
+#define PUT(d, x, f) FN(store)(d, x)
+#endif
+#include "fold.h"
+
+/* Rows of one plane that `across` could not store itself: keys back to floats, or rows shorter than a vector. */
+static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first, ptrdiff_t last,
+                       const char *sums, ptrdiff_t pitch, ptrdiff_t apart, char *out)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
+    const int dense = job->y.pixel == lanes * ELEM_SIZE;
+    numpool_fold f = {.src = sums, .taps = 1, .dst = out, .job = job,
+                      .src_pitch = pitch, .dst_pitch = job->y.row, .rows = last - first, .n = cols * lanes};
+    (void)apart;
+    if (dense) {
+        FN(emit_exact)(&f, tile->limit);
+        return;
+    }
+    f.src_pitch = lanes * ACC_SIZE;
+    f.dst_pitch = job->y.pixel;
+    f.rows = cols;
+    f.n = lanes;
+    for (ptrdiff_t r = first; r < last; r++, f.src += pitch, f.dst += job->y.row)
+        FN(emit_exact)(&f, NULL);
+}
+
+#include "forward.h"
+#include "undefine.h"

@@ -1,0 +1,165 @@
+/* Template: one stage of a window, a fold of `taps` equally spaced source rows into one row, for many rows.
+ *
+ *     dst[r][i] = TAP(src[r], 0)[i] o TAP(src[r], 1)[i] o ... o TAP(src[r], taps - 1)[i]          o is STEP
+ *
+ * A vertical stage folds image rows (`step` is the row stride), a horizontal stage folds shifted views of one row
+ * (`step` is a pixel). Up to 8 taps form a tree of fixed shape, more are trees of 8 in sequence: the order depends on
+ * `taps` alone, never on the level, the layout, the tile or the thread.
+ *
+ * The includer defines
+ *   STAGE            the name                            TREE_TYPE, STAGE_TYPE  what a tree and the whole fold compute in
+ *   TAP(p, t, f)     tap number t of the fold f, at p    STEP(a, b)  joins two trees' values
+ *   WIDEN(tree)      TREE_TYPE to STAGE_TYPE             STEP_STAGE(a, b)  joins two stage values
+ *   PUT(d, x, f)     stores a STAGE_TYPE                 LANES, SOURCE_SIZE, TARGET_SIZE (bytes an element)
+ *
+ * A row of n >= LANES elements is read and written exactly (the last vector overlaps the one before it). A shorter
+ * row is read and written as one whole vector: the caller sees to the room, or calls the `_guarded` twin. */
+#define STAGE_NAME(part) NUMPOOL_CAT(FN(STAGE), _##part)
+#define TREE_ STAGE_NAME(tree)
+#define WINDOW_ STAGE_NAME(window)
+#define ROWS_ STAGE_NAME(rows)
+#define BOUNCE_ STAGE_NAME(bounce)
+#define GUARDED_ STAGE_NAME(guarded)
+#define EXACT_ STAGE_NAME(exact)
+
+ALWAYS_INLINE TREE_TYPE TREE_(const char *p, ptrdiff_t t, ptrdiff_t step, int taps, const numpool_fold *f)
+{
+#define T(i) TAP(p + (i) * step, t + (i), f)
+#define T2(i) STEP(T(i), T((i) + 1))
+#define T4(i) STEP(T2(i), T2((i) + 2))
+    (void)t;
+    (void)f;
+    switch (taps) {
+    case 1: return T(0);
+    case 2: return T2(0);
+    case 3: return STEP(T2(0), T(2));
+    case 4: return T4(0);
+    case 5: return STEP(T4(0), T(4));
+    case 6: return STEP(T4(0), T2(4));
+    case 7: return STEP(T4(0), STEP(T2(4), T(6)));
+    default: return STEP(T4(0), T4(4));
+    }
+#undef T
+#undef T2
+#undef T4
+}
+
+ALWAYS_INLINE STAGE_TYPE WINDOW_(const char *p, ptrdiff_t step, ptrdiff_t taps, const numpool_fold *f)
+{
+    STAGE_TYPE all = WIDEN(TREE_(p, 0, step, (int)numpool_min(taps, 8), f));
+    ptrdiff_t t = 8;
+    for (; t + 8 <= taps; t += 8)
+        all = STEP_STAGE(all, WIDEN(TREE_(p + t * step, t, step, 8, f)));
+    if (t < taps)
+        all = STEP_STAGE(all, WIDEN(TREE_(p + t * step, t, step, (int)(taps - t), f)));
+    return all;
+}
+
+ALWAYS_INLINE void ROWS_(const numpool_fold *given, ptrdiff_t taps)
+{
+    const numpool_fold copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
+    const char *p = f->src;
+    char *d = f->dst;
+    for (ptrdiff_t r = 0; r < f->rows; r++, p += f->src_pitch, d += f->dst_pitch) {
+        ptrdiff_t i = 0;
+        for (; i + LANES <= f->n; i += LANES) {
+            PREFETCH(p + i * SOURCE_SIZE, taps, f);
+            PUT(d + i * TARGET_SIZE, WINDOW_(p + i * SOURCE_SIZE, f->step, taps, f), f);
+        }
+        if (i < f->n) {
+            i = numpool_max(f->n - LANES, 0);
+            PUT(d + i * TARGET_SIZE, WINDOW_(p + i * SOURCE_SIZE, f->step, taps, f), f);
+        }
+    }
+}
+
+static __attribute__((noinline, unused)) void FN(STAGE)(const numpool_fold *f)
+{
+#ifdef SINGLE_TAP
+    ROWS_(f, 1);
+#else
+    switch (f->taps) { /* a tap count known to the compiler is worth 2 to 50 times */
+    case 1: ROWS_(f, 1); break;
+    case 2: ROWS_(f, 2); break;
+    case 3: ROWS_(f, 3); break;
+    case 4: ROWS_(f, 4); break;
+    case 5: ROWS_(f, 5); break;
+    default: ROWS_(f, f->taps);
+    }
+#endif
+}
+
+/* Rows shorter than a vector, read through a copy: nothing behind a row is touched. */
+static __attribute__((noinline, unused)) void BOUNCE_(const numpool_fold *f)
+{
+    char copy[8 * NUMPOOL_SLACK] __attribute__((aligned(64)));
+    const ptrdiff_t line = LANES * SOURCE_SIZE;
+    memset(copy, 0, sizeof copy);
+    for (ptrdiff_t r = 0; r < f->rows; r++) {
+        STAGE_TYPE all = {0};
+        for (ptrdiff_t t = 0; t < f->taps; t += 8) {
+            ptrdiff_t taps = numpool_min(f->taps - t, 8);
+            for (ptrdiff_t j = 0; j < taps; j++)
+                memcpy(copy + j * line, f->src + r * f->src_pitch + (t + j) * f->step, f->n * SOURCE_SIZE);
+            STAGE_TYPE tree = WIDEN(TREE_(copy, t, line, (int)taps, f));
+            all = t ? STEP_STAGE(all, tree) : tree;
+        }
+        PUT(f->dst + r * f->dst_pitch, all, f);
+    }
+}
+
+/* As the stage itself, for sources that may end where `end` says. */
+static __attribute__((unused)) void GUARDED_(const numpool_fold *given, const char *end)
+{
+    numpool_fold f = *given;
+    if (f.rows <= 0)
+        return;
+    if (f.n < LANES) {
+        ptrdiff_t reach = numpool_max(0, (f.taps - 1) * f.step) + LANES * SOURCE_SIZE;
+        ptrdiff_t room = end - f.src - reach; /* row r is safe where r * src_pitch <= room */
+        ptrdiff_t safe = f.src_pitch > 0 ? (room < 0 ? 0 : numpool_min(f.rows, room / f.src_pitch + 1))
+                                         : (room < 0 ? 0 : f.rows);
+        numpool_fold rest = f;
+        rest.rows = f.rows - safe;
+        rest.src += safe * f.src_pitch;
+        rest.dst += safe * f.dst_pitch;
+        f.rows = safe;
+        FN(STAGE)(&f);
+        BOUNCE_(&rest);
+    } else {
+        FN(STAGE)(&f);
+    }
+}
+
+/* As the stage itself, but nothing behind a row of dst changes, unless it lies below `limit`. */
+static __attribute__((unused)) void EXACT_(const numpool_fold *given, const char *limit)
+{
+    numpool_fold f = *given;
+    ptrdiff_t room = limit ? limit - f.dst - LANES * TARGET_SIZE : -1;
+    ptrdiff_t whole = f.n >= LANES ? f.rows : room < 0 ? 0 : numpool_min(f.rows, room / numpool_max(f.dst_pitch, 1) + 1);
+    char last[NUMPOOL_SLACK * 2] __attribute__((aligned(64)));
+    numpool_fold rest = f;
+    f.rows = whole;
+    FN(STAGE)(&f);
+    rest.rows = 1;
+    rest.dst = last;
+    for (ptrdiff_t r = whole; r < given->rows; r++) {
+        rest.src = given->src + r * given->src_pitch;
+        FN(STAGE)(&rest);
+        memcpy(given->dst + r * given->dst_pitch, last, given->n * TARGET_SIZE);
+    }
+}
+
+#undef STAGE_NAME
+#undef TREE_
+#undef WINDOW_
+#undef ROWS_
+#undef BOUNCE_
+#undef GUARDED_
+#undef EXACT_
+#undef STAGE
+#undef TAP
+#undef PUT
+#undef SOURCE_SIZE
+#undef TARGET_SIZE
+#undef SINGLE_TAP

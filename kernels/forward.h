@@ -1,0 +1,215 @@
+/* Template: the way of one tile through a forward pass, vertical stage first.
+ *
+ *     image rows --down--> sums (one padded scratch row per output row) --across--> results --emit--> output rows
+ *
+ * Scratch rows hold the identity where the padding is, so `across` has no edges; `down` folds only rows that exist.
+ * The includer defines the stages `down`, `across`, `across2` and `emit` (fold.h) and
+ *   ELEM_SIZE, ACC_SIZE   bytes of an input element and of an accumulator        PARTS   planes of an accumulator, 1 or 2
+ *   OUT_SIZE(job)         bytes of an output element                             DIRECT  1: `across` may store the output
+ *   FN(fill)(p, n)        sets n accumulators to the identity (first plane)
+ *   FN(finish)(...)       emits a run of rows of one plane */
+
+/* Bytes from one scratch row to the next: short rows lie end to end, long ones start on a cache line. */
+ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
+{
+    ptrdiff_t bytes = n * ACC_SIZE;
+    return bytes <= 64 ? bytes : (bytes + 63) & ~(ptrdiff_t)63;
+}
+
+/* Vertical windows [first, last) of `axis` over one plane, then the identity on both sides. */
+static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const numpool_axis *axis, const char *plane,
+                        ptrdiff_t first, ptrdiff_t last, char *dst, ptrdiff_t pitch, ptrdiff_t apart)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
+    const ptrdiff_t start = tile->col0 * job->w.stride - job->w.before;
+    const ptrdiff_t span = (tile->col1 - tile->col0 - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
+    const ptrdiff_t low = numpool_min(numpool_max(start, 0), numpool_max(start + span, 0));
+    const ptrdiff_t high = numpool_max(low, numpool_min(start + span, job->w.in));
+    const ptrdiff_t left = numpool_min(low - start, span), pixels = high - low, right = span - left - pixels;
+    const int dense = job->x.pixel == lanes * ELEM_SIZE;
+    numpool_fold f = {.step = axis->step * job->x.row, .dst_apart = apart, .job = job};
+    ptrdiff_t inner, outer;
+    numpool_interior(axis, &inner, &outer);
+    plane += low * job->x.pixel + tile->lane0 * ELEM_SIZE;
+    for (ptrdiff_t r = first, next; r < last; r = next) {
+        numpool_window window = numpool_clip(axis, r);
+        char *to = dst + (r - first) * pitch + left * lanes * ACC_SIZE;
+        next = r >= inner && r < outer ? numpool_min(outer, last) : r + 1;
+        f.taps = window.taps;
+        f.fresh = numpool_min(window.taps, axis->stride);
+        if (f.taps == 0 || pixels == 0) {
+            FN(fill)(to, pixels * lanes);
+            continue;
+        }
+        f.src = plane + window.first * job->x.row;
+        f.src_pitch = axis->stride * job->x.row;
+        f.dst = to;
+        f.dst_pitch = pitch;
+        f.rows = next - r;
+        f.n = pixels * lanes;
+        if (dense) {
+            FN(down_guarded)(&f, job->x.end);
+            continue;
+        }
+        for (ptrdiff_t i = r; i < next; i++) { /* pixels apart: each is a row of its own */
+            numpool_fold g = f;
+            g.src = f.src + (i - r) * f.src_pitch;
+            g.dst = to + (i - r) * pitch;
+            g.src_pitch = job->x.pixel;
+            g.dst_pitch = lanes * ACC_SIZE;
+            g.rows = pixels;
+            g.n = lanes;
+            FN(down_guarded)(&g, job->x.end);
+        }
+    }
+    if (left)
+        for (ptrdiff_t r = 0; r < last - first; r++)
+            FN(fill)(dst + r * pitch, left * lanes);
+    if (right)
+        for (ptrdiff_t r = 0; r < last - first; r++)
+            FN(fill)(dst + r * pitch + (left + pixels) * lanes * ACC_SIZE, right * lanes);
+}
+
+/* Rows [first, last) of one plane to sums; a tall window at a small stride goes by passes. */
+static void FN(vertical)(const numpool_job *job, const numpool_tile *tile, const char *plane, ptrdiff_t first,
+                         ptrdiff_t last, char *sums, ptrdiff_t pitch, ptrdiff_t apart, ptrdiff_t n, char *spare)
+{
+    const numpool_axis *axis = &job->h;
+    if (axis->passes == 1) {
+        FN(windows)(job, tile, axis, plane, first, last, sums, pitch, apart);
+        return;
+    }
+    numpool_axis part = *axis; /* all rows of narrower windows, then every stride-th row of wider ones */
+    ptrdiff_t rows = (last - first - 1) * axis->stride + axis->kernel - axis->taps[0] + 1;
+    part.kernel = axis->taps[0];
+    part.stride = 1;
+    part.before = axis->before - first * axis->stride;
+    part.out = rows;
+    FN(windows)(job, tile, &part, plane, 0, rows, spare, pitch, apart);
+    for (ptrdiff_t i = 1; i < axis->passes; i++) {
+        const int final = i == axis->passes - 1;
+        numpool_fold f = {.src = spare, .step = axis->gap[i] * pitch, .taps = axis->taps[i], .n = n, .job = job,
+                          .src_apart = apart, .dst_apart = apart, .dst_pitch = pitch};
+        rows -= (axis->taps[i] - 1) * axis->gap[i];
+        f.src_pitch = final ? axis->stride * pitch : pitch;
+        f.rows = final ? last - first : rows;
+        f.dst = final ? sums : spare; /* in place: row r is needed for row r alone, and a maximum of itself is itself */
+        FN(across)(&f);
+    }
+}
+
+/* Elements that one fold of the horizontal stage can take together: a row of windows, or the lanes of one. */
+ALWAYS_INLINE ptrdiff_t FN(row_length)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lanes, ptrdiff_t dst_pixel)
+{
+    const numpool_axis *axis = &job->w;
+    const int halves = axis->stride == 2 && lanes == 1 && axis->step == 1 && axis->kernel <= 5;
+    return (axis->stride == 1 || halves) && dst_pixel == lanes * ACC_SIZE ? cols * lanes : lanes;
+}
+
+/* One run of rows of sums, across, to dst. */
+static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lanes, ptrdiff_t rows, char *sums,
+                           char *spare, ptrdiff_t pitch, ptrdiff_t apart, char *dst, ptrdiff_t dst_pitch,
+                           ptrdiff_t dst_pixel)
+{
+    const numpool_axis *axis = &job->w;
+    numpool_fold f = {.src = sums, .src_pitch = pitch, .step = axis->step * lanes * ACC_SIZE, .taps = axis->kernel,
+                      .rows = rows, .n = cols * lanes, .dst = dst, .dst_pitch = dst_pitch, .job = job,
+                      .src_apart = apart, .dst_apart = apart};
+    if (FN(row_length)(job, cols, lanes, dst_pixel) > lanes && axis->stride == 1) {
+        ptrdiff_t wide = cols + axis->kernel - 1;
+        for (ptrdiff_t i = 0; i < axis->passes; i++) {
+            numpool_fold pass = f;
+            pass.taps = axis->passes == 1 ? axis->kernel : axis->taps[i];
+            if (i > 0)
+                pass.src = i % 2 ? spare : sums;
+            if (axis->passes > 1)
+                pass.step = axis->gap[i] * lanes * ACC_SIZE;
+            if (i < axis->passes - 1) {
+                wide -= (axis->taps[i] - 1) * axis->gap[i];
+                pass.n = wide * lanes;
+                pass.dst = i % 2 ? sums : spare;
+                pass.dst_pitch = pitch;
+            }
+            FN(across)(&pass);
+        }
+    } else if (FN(row_length)(job, cols, lanes, dst_pixel) > lanes) {
+        FN(across2)(&f);
+    } else {
+        f.rows = cols;
+        f.n = lanes;
+        f.src_pitch = axis->stride * lanes * ACC_SIZE;
+        f.dst_pitch = dst_pixel;
+        for (ptrdiff_t r = 0; r < rows; r++, f.src += pitch, f.dst += dst_pitch)
+            FN(across)(&f);
+    }
+}
+
+/* One window wider than a scratch row: its taps are the columns of an image of its own, taken some at a time. */
+static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const char *plane, ptrdiff_t row, char *sums,
+                         ptrdiff_t pitch, ptrdiff_t apart, char *result)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, next = FN(pitch)(lanes);
+    const numpool_window window = numpool_clip(&job->w, tile->col0);
+    const numpool_tile one = {.col1 = 1, .lane0 = tile->lane0, .lane1 = tile->lane1};
+    numpool_job part = *job;
+    part.x.pixel = job->w.step * job->x.pixel;
+    part.h.passes = 1;
+    FN(fill)(result, lanes);
+    for (ptrdiff_t p = 1; p < PARTS; p++)
+        memset(result + apart, 0, lanes * ACC_SIZE);
+    for (ptrdiff_t j = 0; j < window.taps; j += NUMPOOL_PART) {
+        const ptrdiff_t some = numpool_min(NUMPOOL_PART, window.taps - j);
+        part.w = (numpool_axis){.in = some, .out = 1, .kernel = some, .stride = 1, .step = 1, .passes = 1};
+        FN(windows)(&part, &one, &part.h, plane + (window.first + j * job->w.step) * job->x.pixel, row, row + 1, sums,
+                    pitch, apart);
+        FN(horizontal)(&part, 1, lanes, 1, sums, NULL, pitch, apart, j ? result + next : result, next, lanes * ACC_SIZE);
+        if (j == 0)
+            continue;
+        numpool_fold join = {.dst = result + 2 * next, .dst_pitch = next, .src = result, .src_pitch = next, .step = next,
+                             .taps = 2, .rows = 1, .n = lanes, .dst_apart = apart, .src_apart = apart, .job = job};
+        FN(across)(&join);
+        for (ptrdiff_t p = 0; p < PARTS; p++)
+            memcpy(result + p * apart, join.dst + p * apart, lanes * ACC_SIZE);
+    }
+}
+
+static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+{
+    const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
+    const ptrdiff_t rows = tile->row1 - tile->row0;
+    const ptrdiff_t span = job->parts ? numpool_min(job->w.kernel, NUMPOOL_PART)
+                                      : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
+    const ptrdiff_t left = job->parts ? 0 : numpool_max(0, job->w.before - tile->col0 * job->w.stride) * lanes * ACC_SIZE;
+    const ptrdiff_t pitch = FN(pitch)(span * lanes), out_pitch = FN(pitch)(cols * lanes);
+    const ptrdiff_t tall = job->h.passes > 1 ? (rows - 1) * job->h.stride + job->h.kernel
+                           : job->w.passes > 1 ? rows : 0;
+    /* the first pixel of a row, not its padding, is what should start on a cache line */
+    const ptrdiff_t apart = rows * pitch + tall * pitch + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
+    const ptrdiff_t results_apart = PARTS == 2 ? apart : 0;
+    if (!scratch)
+        return line + (2 * PARTS - 1) * apart + numpool_max(rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
+    char *sums = scratch + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
+    const int direct = DIRECT && FN(row_length)(job, cols, lanes, job->y.pixel) >= LANES;
+    for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
+        const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
+        next = numpool_min(tile->row1, row - first + job->h.out);
+        const ptrdiff_t last = first + next - row;
+        char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
+                    + tile->col0 * job->y.pixel + tile->lane0 * OUT_SIZE(job);
+        const char *from = job->x.data + numpool_lead(job, job->x.lead, plane);
+        if (job->parts) {
+            FN(in_parts)(job, tile, from, first, sums, pitch, results_apart, results);
+            FN(finish)(job, tile, first, last, results, out_pitch, results_apart, out);
+            continue;
+        }
+        FN(vertical)(job, tile, from, first, last, sums, pitch, results_apart, span * lanes, spare);
+        if (direct) {
+            FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, 0, out, job->y.row, job->y.pixel);
+        } else {
+            FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, results_apart, results,
+                           out_pitch, lanes * ACC_SIZE);
+            FN(finish)(job, tile, first, last, results, out_pitch, results_apart, out);
+        }
+    }
+    return 0;
+}

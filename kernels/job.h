@@ -1,0 +1,147 @@
+/* What the Cython room hands to the C room: one job (the same for every block of a call) and one tile (a block).
+   Counts are in pixels, rows or lanes; strides named *_row, *_pixel, *_lead are in bytes. */
+#ifndef NUMPOOL_JOB_H
+#define NUMPOOL_JOB_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define NUMPOOL_PASSES 24
+#define NUMPOOL_LEADS 32 /* leading axes; NumPy allows 64 dimensions, but adjacent ones collapse */
+
+/* Output i of an axis reads the taps i*stride - before + j*step for j < kernel that lie in [0, in). */
+typedef struct {
+    ptrdiff_t in, out, kernel, stride, step, before, after;
+    /* A wide window in passes: each folds `taps` results of the one before, `gap` positions apart; 1 pass: all taps at once. */
+    ptrdiff_t passes, taps[NUMPOOL_PASSES], gap[NUMPOOL_PASSES];
+} numpool_axis;
+
+/* An array as (lead axes..., row, pixel, lane): the lanes of one pixel are adjacent. */
+typedef struct {
+    char *data;
+    ptrdiff_t lead[NUMPOOL_LEADS];
+    ptrdiff_t row, pixel;
+    const char *end; /* one past the last byte that belongs to the array */
+} numpool_view;
+
+/* A position in an index convention is the sum of lead*index, row*h, pixel*w and lane*c. */
+typedef struct {
+    ptrdiff_t lead[NUMPOOL_LEADS];
+    ptrdiff_t row, pixel, lane;
+} numpool_position;
+
+typedef struct {
+    numpool_axis h, w;
+    ptrdiff_t lanes;
+    ptrdiff_t leads, lead[NUMPOOL_LEADS];
+    numpool_view x;       /* what a forward pass reads, a backward pass writes */
+    numpool_view y;       /* what a forward pass writes, a backward pass reads */
+    numpool_view index;   /* argmax only */
+    ptrdiff_t index_size; /* bytes of one index */
+    int window_index;     /* the index is the tap number; else `position` says what it is */
+    numpool_position position;
+    int parts;         /* windows too wide for a scratch row: folded in parts, one output column a tile */
+    int count_padding; /* the divisor counts padding */
+    int64_t divisor;   /* 0: the number of taps in the window */
+    ptrdiff_t out_size; /* average: bytes of an output element */
+    int out_code;      /* average: the result's number type, one of enum numpool_out */
+    int check_only;    /* backward: validate the indices and write nothing */
+    int scatter;       /* backward of an extremum: one store per window instead of one gather per input element */
+} numpool_job;
+
+/* A block: output rows (input rows in a backward pass) of all planes in one count, columns and lanes. */
+typedef struct {
+    ptrdiff_t row0, row1, col0, col1, lane0, lane1;
+    const char *limit; /* whole vectors may be stored below this address: later rows of the same thread overwrite them */
+} numpool_tile;
+
+enum numpool_out {
+    OUT_FLOAT16, OUT_BFLOAT16, OUT_FLOAT32, OUT_FLOAT64,
+    OUT_INT8, OUT_INT16, OUT_INT32, OUT_INT64, OUT_UINT8, OUT_UINT16, OUT_UINT32, OUT_UINT64
+};
+
+/* Works on one tile; scratch is private to the thread. Returns 0, or 1 when an index names no tap of its window.
+ * Without scratch (NULL) it does nothing and returns how many bytes of it the tile needs. */
+typedef ptrdiff_t numpool_block(const numpool_job *job, const numpool_tile *tile, char *scratch);
+
+
+typedef struct { /* NULL: no such operation on this dtype */
+    const char *dtype;
+    ptrdiff_t itemsize;
+    numpool_block *max, *min, *argmax, *argmin, *average, *wide_average, *extremum_backward, *average_backward;
+} numpool_kernels;
+
+/* One stage: see fold.h. Pitches and step are in bytes. */
+typedef struct {
+    char *dst;
+    ptrdiff_t dst_pitch;
+    const char *src;
+    ptrdiff_t src_pitch, step, taps, rows, n;
+    ptrdiff_t dst_apart, src_apart; /* from the first to the second plane of a two-part accumulator */
+    ptrdiff_t first_tap, tap_weight; /* argmax: tap number = tap_weight * (first_tap + t) */
+    int64_t divisor; /* average: see average.h */
+    const numpool_job *job;
+    ptrdiff_t fresh; /* how many of the last taps no earlier output row has read: worth a prefetch */
+} numpool_fold;
+
+/* argmax: windows in a row that lie alike. */
+typedef struct {
+    ptrdiff_t n;                 /* elements */
+    ptrdiff_t first, base, move; /* first tap inside, or -1; position of tap 0; position step from element to element */
+    const int64_t *table;        /* position of each tap from tap 0, or NULL */
+} numpool_run;
+
+/* The longest vector of any level: scratch rows have this much room behind them. */
+#define NUMPOOL_SLACK 128
+
+/* A window of more taps than this on an axis is folded in parts. */
+#define NUMPOOL_PART 512
+
+/* A gather looks at no more windows for one input element. */
+#define NUMPOOL_GATHER 64
+
+/* --- geometry shared by every block ------------------------------------------------------------------------------ */
+
+typedef struct {
+    ptrdiff_t first, taps, skipped; /* input position of the first tap inside, how many are, how many lie before them */
+} numpool_window;
+
+static inline ptrdiff_t numpool_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+static inline ptrdiff_t numpool_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+static inline ptrdiff_t numpool_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a <= 0 ? -(-a / b) : (a - 1) / b + 1; }
+static inline ptrdiff_t numpool_floor_div(ptrdiff_t a, ptrdiff_t b) { return a >= 0 ? a / b : -((-a - 1) / b) - 1; }
+
+static inline numpool_window numpool_clip(const numpool_axis *a, ptrdiff_t i)
+{
+    ptrdiff_t start = i * a->stride - a->before;
+    ptrdiff_t skipped = start < 0 ? (-start - 1) / a->step + 1 : 0;
+    ptrdiff_t stop = start < a->in ? (a->in - 1 - start) / a->step + 1 : 0; /* first tap behind the end */
+    if (skipped > a->kernel) skipped = a->kernel;
+    if (stop > a->kernel) stop = a->kernel;
+    if (stop < skipped) stop = skipped;
+    return (numpool_window){start + skipped * a->step, stop - skipped, skipped};
+}
+
+/* Outputs [first, last) of an axis have all their taps inside. */
+static inline void numpool_interior(const numpool_axis *a, ptrdiff_t *first, ptrdiff_t *last)
+{
+    ptrdiff_t room = a->in + a->before - ((a->kernel - 1) * a->step + 1);
+    *first = numpool_min(numpool_ceil_div(a->before, a->stride), a->out);
+    *last = room < 0 ? *first : numpool_max(*first, numpool_min(room / a->stride + 1, a->out));
+}
+
+/* How many positions of window i count in an average's divisor. */
+static inline ptrdiff_t numpool_count(const numpool_axis *a, ptrdiff_t i, int padding)
+{
+    ptrdiff_t start = i * a->stride - a->before, stop = start + a->kernel;
+    ptrdiff_t low = padding ? -a->before : 0, high = padding ? a->in + a->after : a->in;
+    return numpool_max(0, numpool_min(stop, high) - numpool_max(start, low));
+}
+
+static inline ptrdiff_t numpool_lead(const numpool_job *job, const ptrdiff_t *stride, ptrdiff_t plane)
+{
+    ptrdiff_t offset = 0;
+    for (ptrdiff_t i = job->leads; --i > 0; plane /= job->lead[i])
+        offset += plane % job->lead[i] * stride[i];
+    return job->leads ? offset + plane * stride[0] : 0;
+}
+#endif

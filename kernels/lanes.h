@@ -1,0 +1,53 @@
+/* Names and the smallest helpers of the templates. VECTOR_BYTES comes from the level. */
+#ifndef NUMPOOL_LANES_H
+#define NUMPOOL_LANES_H
+#include <math.h>
+#include <string.h>
+#include "job.h"
+
+#define NUMPOOL_CAT2(a, b) a##b
+#define NUMPOOL_CAT(a, b) NUMPOOL_CAT2(a, b)
+#define LANES_OF(size) NUMPOOL_CAT(LANES_, size) /* a literal number: the level defines LANES_1 ... LANES_8 */
+#define SIGNED(size) NUMPOOL_CAT(NUMPOOL_SIGNED_, size)
+#define NUMPOOL_SIGNED_1 int8_t
+#define NUMPOOL_SIGNED_2 int16_t
+#define NUMPOOL_SIGNED_4 int32_t
+#define NUMPOOL_SIGNED_8 int64_t
+
+/* Hardware prefetchers stop at a page and at a row's end; this runs ahead over the rows not read before. */
+#define PREFETCH_AHEAD 8192
+#define PREFETCH_ROWS(p, taps, f) \
+    (__builtin_prefetch((p) + ((taps) - 1) * (f)->step + PREFETCH_AHEAD), \
+     (taps) > 1 && (f)->fresh > 1 ? __builtin_prefetch((p) + ((taps) - 2) * (f)->step + PREFETCH_AHEAD) : (void)0)
+#define PREFETCH_NOT(p, taps, f) ((void)0)
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline, unused))
+#define NUMPOOL_JOIN2(a, b, c) a##_##b##_##c
+#define NUMPOOL_JOIN(a, b, c) NUMPOOL_JOIN2(a, b, c)
+#define FN(part) NUMPOOL_JOIN(OPERATION, DTYPE, part) /* max_float32_fold: <operation>_<dtype>_<part> */
+
+/* Lanes of either mask state, chosen without a branch; every mask lane is all ones or all zeros. */
+#define SELECT(type, mask_type, mask, a, b) \
+    ((type)(((mask) & (mask_type)(a)) | (~(mask) & (mask_type)(b))))
+
+#if defined(__clang__)
+#define SHUFFLE(mask_type, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(mask_type, a, b, ...) __builtin_shuffle(a, b, (mask_type){__VA_ARGS__})
+#endif
+
+/* Even and odd positions of two vectors laid end to end, and the inverse, for 2 to 64 lanes. */
+#define COUNT_BY_2(n, from) NUMPOOL_CAT(COUNT_BY_2_, n)(from)
+#define COUNT_BY_2_1(f) (f)
+#define COUNT_BY_2_2(f) COUNT_BY_2_1(f), COUNT_BY_2_1((f) + 2)
+#define COUNT_BY_2_4(f) COUNT_BY_2_2(f), COUNT_BY_2_2((f) + 4)
+#define COUNT_BY_2_8(f) COUNT_BY_2_4(f), COUNT_BY_2_4((f) + 8)
+#define COUNT_BY_2_16(f) COUNT_BY_2_8(f), COUNT_BY_2_8((f) + 16)
+#define COUNT_BY_2_32(f) COUNT_BY_2_16(f), COUNT_BY_2_16((f) + 32)
+#define COUNT_BY_2_64(f) COUNT_BY_2_32(f), COUNT_BY_2_32((f) + 64)
+#define ZIP(n, from) NUMPOOL_CAT(ZIP_, n)(from, n)
+#define ZIP_2(f, n) (f), (f) + (n)
+#define ZIP_4(f, n) ZIP_2(f, n), ZIP_2((f) + 1, n)
+#define ZIP_8(f, n) ZIP_4(f, n), ZIP_4((f) + 2, n)
+#define ZIP_16(f, n) ZIP_8(f, n), ZIP_8((f) + 4, n)
+#endif

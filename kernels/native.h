@@ -1,0 +1,73 @@
+/* x86: the instructions for a maximum and a minimum, which GCC does not find in vector code by itself. `extremum.h` holds
+ * the plain version beside each use; it is what other processors run, and at the baseline level the tests' oracle.
+ * A float extremum takes 2 instructions instead of 4 (AVX-512), an integer one 1 instead of 2 or 3. */
+#ifndef NUMPOOL_NATIVE_H
+#define NUMPOOL_NATIVE_H
+#include "lanes.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define NATIVE_TYPE_0 epi
+#define NATIVE_TYPE_1 epu
+#define NATIVE(op, size, is_unsigned) \
+    NUMPOOL_JOIN(NATIVE_PREFIX, op, NUMPOOL_CAT(NUMPOOL_CAT(NATIVE_TYPE_, is_unsigned), NUMPOOL_CAT(NATIVE_BITS_, size)))
+#define NATIVE_BITS_1 8
+#define NATIVE_BITS_2 16
+#define NATIVE_BITS_4 32
+#define NATIVE_BITS_8 64
+#if VECTOR_BYTES == 64
+#define NATIVE_PREFIX _mm512
+#define NATIVE_INTEGER(size, is_unsigned) 1
+typedef __m512i native_int;
+#elif VECTOR_BYTES == 32
+#define NATIVE_PREFIX _mm256
+#define NATIVE_INTEGER(size, is_unsigned) ((size) < 8)
+typedef __m256i native_int;
+#else
+#define NATIVE_PREFIX _mm
+#define NATIVE_INTEGER(size, is_unsigned) ((size) == ((is_unsigned) ? 1 : 2))
+typedef __m128i native_int;
+#endif
+
+/* a where it is NaN, else the instruction, whose answer is b where either is NaN or both are equal */
+#if VECTOR_BYTES == 64
+#define NATIVE_FLOAT(op, size) NUMPOOL_JOIN(numpool, op, size)
+ALWAYS_INLINE __m512 numpool_max_4(__m512 a, __m512 b)
+{
+    return _mm512_mask_max_ps(a, _mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a, b);
+}
+ALWAYS_INLINE __m512 numpool_min_4(__m512 a, __m512 b)
+{
+    return _mm512_mask_min_ps(a, _mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a, b);
+}
+ALWAYS_INLINE __m512d numpool_max_8(__m512d a, __m512d b)
+{
+    return _mm512_mask_max_pd(a, _mm512_cmp_pd_mask(a, a, _CMP_ORD_Q), a, b);
+}
+ALWAYS_INLINE __m512d numpool_min_8(__m512d a, __m512d b)
+{
+    return _mm512_mask_min_pd(a, _mm512_cmp_pd_mask(a, a, _CMP_ORD_Q), a, b);
+}
+#elif VECTOR_BYTES == 32
+#define NATIVE_FLOAT(op, size) NUMPOOL_JOIN(numpool, op, size)
+ALWAYS_INLINE __m256 numpool_max_4(__m256 a, __m256 b)
+{
+    return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
+ALWAYS_INLINE __m256 numpool_min_4(__m256 a, __m256 b)
+{
+    return _mm256_blendv_ps(_mm256_min_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
+ALWAYS_INLINE __m256d numpool_max_8(__m256d a, __m256d b)
+{
+    return _mm256_blendv_pd(_mm256_max_pd(a, b), a, _mm256_cmp_pd(a, a, _CMP_UNORD_Q));
+}
+ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
+{
+    return _mm256_blendv_pd(_mm256_min_pd(a, b), a, _mm256_cmp_pd(a, a, _CMP_UNORD_Q));
+}
+#endif
+#else
+#define NATIVE_INTEGER(size, is_unsigned) 0
+#endif
+#endif

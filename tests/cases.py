@@ -1,0 +1,262 @@
+"""What is pooled in tests and benchmarks: geometries, each with its reason; data whose right answer is exact; storages.
+
+    CASES      geometries for correctness, small        NETWORKS   geometries for speed, as deployed
+    DTYPES     names, read from the library             STORAGES   ways in which the same array may lie in memory
+    LAYOUTS    of the logical axes                      exact_data, special_data, ulps, assert_same
+
+A test takes every case; a new case is one line here.
+"""
+
+import math
+from dataclasses import dataclass
+
+import ml_dtypes
+import numpy as np
+
+from numpool import plan
+
+DTYPES = plan.DTYPES
+LAYOUTS = ("NCHW", "NHWC")
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One geometry; `reason` says why it is here and is the test's id."""
+
+    reason: str
+    shape: tuple[int, int, int, int]  # N, C, H, W
+    kernel_size: int | tuple[int, int]
+    stride: int | tuple[int, int] | None = None
+    padding: int | tuple | str = 0
+    dilation: int | tuple[int, int] = 1
+    ceil_mode: bool = False
+
+    @property
+    def max_args(self):
+        """Keyword arguments of max, min and their backward."""
+        return self.avg_args | {"dilation": self.dilation}
+
+    @property
+    def avg_args(self):
+        """Keyword arguments of avg and its backward, which know no dilation."""
+        return {
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "padding": self.padding,
+            "ceil_mode": self.ceil_mode,
+        }
+
+    def __str__(self):
+        return self.reason.replace(" ", "_")
+
+
+# A dozen that between them take every path: these meet all dtypes, all indices, all divisors.
+CORE = [
+    Case("VGG: kernel equals stride", (2, 3, 12, 14), 2),
+    Case("ResNet stem: overlap, padding, an even size", (2, 3, 18, 18), 3, 2, 1),
+    Case("GoogLeNet: stride 1 with padding", (1, 5, 9, 11), 3, 1, 1),
+    Case("YOLO SPPF: kernel 5", (1, 3, 10, 10), 5, 1, 2),
+    Case("kernel, stride, padding and size differ by axis", (2, 3, 13, 17), (2, 3), (3, 2), (1, 0)),
+    Case("ceil mode makes a clipped window", (1, 3, 8, 9), 3, 2, 0, 1, True),
+    Case("ceil mode drops a window that starts in padding", (1, 2, 5, 5), 2, 2, 1, 1, True),
+    Case("asymmetric padding", (1, 3, 7, 8), 3, 2, ((0, 2), (1, 0))),
+    Case("padding beyond half the kernel, windows with no valid tap", (1, 3, 4, 5), 2, 1, 3),
+    Case("same with an odd total", (2, 2, 7, 10), 2, 2, "same"),
+    Case("same_lower with an odd total", (2, 2, 7, 10), 2, 2, "same_lower"),
+    Case("global", (2, 17, 7, 7), 7),
+]
+
+DILATED = [
+    Case("dilation", (1, 3, 11, 12), 3, 1, 1, 2),
+    Case("dilation by axis, with stride", (1, 3, 13, 16), (3, 2), (2, 3), (2, 1), (3, 2)),
+    Case("dilation: a window whose taps all jump over the data", (1, 2, 3, 3), 2, 1, 3, 5),
+    Case("same counts dilation", (1, 2, 9, 10), 3, 2, "same", 2),
+    Case("same_lower counts dilation", (1, 2, 9, 10), 3, 2, "same_lower", 2),
+    Case("dilation in ceil mode", (1, 2, 10, 11), 2, 3, 1, 2, True),
+]
+
+SHAPES = [
+    Case("Inception: average over 3 with padding, odd size", (1, 3, 35, 35), 3, 1, 1),
+    Case("AlexNet: kernel 3, stride 2, 13x13", (2, 3, 13, 13), 3, 2),
+    Case("SPP: kernel 13, most windows clipped", (1, 2, 13, 13), 13, 1, 6),
+    Case("kernel 31, larger than the image", (1, 1, 20, 22), 31, 1, 15),
+    Case("kernel 31 inside the image", (1, 1, 36, 34), 31),
+    Case("kernel 1 is a copy", (2, 3, 5, 6), 1),
+    Case("kernel 1 with stride picks pixels", (2, 3, 9, 8), 1, 3),
+    Case("kernel 4, an even overlap", (1, 3, 16, 19), 4, 1),
+    Case("kernel 5, stride 2", (1, 3, 17, 20), 5, 2, 2),
+    Case("kernel 6, two doublings", (1, 3, 17, 40), 6, 1, 3),
+    Case("kernel 17, one past a power", (1, 1, 19, 40), 17, 1, 8),
+    Case("1 x k", (1, 3, 6, 40), (1, 9), 1, (0, 4)),
+    Case("k x 1", (1, 3, 40, 6), (9, 1), 1, (4, 0)),
+    Case("1 x 2 halves the width only", (1, 3, 5, 34), (1, 2)),
+    Case("2 x 1 halves the height only", (1, 3, 34, 5), (2, 1)),
+    Case("global, not square", (3, 5, 6, 11), (6, 11)),
+    Case("global, 65 channels", (2, 65, 7, 7), 7),
+    Case("global width, sliding height", (1, 3, 9, 33), (2, 33), 1),
+    Case("7x7 many planes", (4, 17, 7, 7), 3, 1, 1),
+    Case("7x7 halved", (2, 65, 7, 7), 2, 2),
+    Case("14x14 halved, SENet ceil mode", (2, 17, 14, 14), 3, 2, 0, 1, True),
+    Case("stride beyond the kernel", (1, 3, 11, 13), 2, 5),
+    Case("stride beyond the image", (1, 3, 4, 4), 2, 9),
+    Case("same when stride is beyond the kernel", (1, 2, 11, 12), 2, 5, "same"),
+    Case("same by axis", (1, 2, 8, 9), (3, 4), (2, 3), "same"),
+    Case("same with stride 1 and an even kernel", (1, 2, 6, 7), (2, 4), 1, "same"),
+    Case("same_lower with stride 1 and an even kernel", (1, 2, 6, 7), (2, 4), 1, "same_lower"),
+    Case("valid by name", (1, 2, 8, 9), 3, 2, "valid"),
+    Case("same ignores ceil mode", (1, 2, 8, 9), 3, 2, "same", 1, True),
+    Case("ceil mode with asymmetric padding", (1, 2, 9, 10), 3, 2, ((0, 1), (2, 0)), 1, True),
+    Case("ceil mode with stride beyond the kernel", (1, 2, 10, 11), 2, 4, 0, 1, True),
+    Case("padding on one side only, wider than the kernel", (1, 2, 5, 6), 2, 2, ((4, 0), (0, 5))),
+    Case("one pixel", (2, 3, 1, 1), 1),
+    Case("one pixel in padding", (2, 3, 1, 1), 3, 1, 1),
+    Case("one row", (1, 3, 1, 37), (1, 3), (1, 2)),
+    Case("one column", (1, 3, 37, 1), (3, 1), (2, 1)),
+    Case("1 channel", (3, 1, 6, 6), 3, 2, 1),
+    Case("17 channels, one past a vector", (1, 17, 6, 6), 3, 2, 1),
+    Case("65 channels, one past several vectors", (1, 65, 5, 5), 2, 1),
+    Case("wide row, many vectors and a tail", (1, 1, 4, 259), 2),
+    Case("wide row, stride 3", (1, 1, 4, 259), 3, 3, 1),
+]
+
+# Tails: every width through two AVX-512 float32 vectors, then the neighbours of larger multiples of a vector.
+WIDTHS = [
+    Case(f"width {w}: {name}", (1, 2, 4, w), k, s, p)
+    for w in [*range(1, 34), 47, 48, 49, 63, 64, 65, 127, 128, 129]
+    for name, k, s, p in [("halved", (2, min(w, 2)), None, 0), ("sliding", 3, 1, 1), ("stem", 3, 2, 1)]
+]
+
+CASES = CORE + DILATED + SHAPES + WIDTHS
+AVG_CASES = [case for case in CASES if case.dilation == 1]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One benchmark: a pooling layer of a deployed network."""
+
+    name: str
+    op: str
+    shape: tuple[int, int, int, int]  # N, C, H, W
+    kernel_size: int
+    stride: int
+    padding: int
+
+    def __str__(self):
+        return self.name
+
+
+NETWORKS = [
+    Network("ResNet-50 stem", "max", (1, 64, 112, 112), 3, 2, 1),
+    Network("ResNet-50 stem, batch 8", "max", (8, 64, 112, 112), 3, 2, 1),
+    Network("VGG-16 pool1", "max", (1, 64, 224, 224), 2, 2, 0),
+    Network("VGG-16 pool1, batch 8", "max", (8, 64, 224, 224), 2, 2, 0),
+    Network("VGG-16 pool5", "max", (1, 512, 14, 14), 2, 2, 0),
+    Network("GoogLeNet 3b", "max", (1, 256, 28, 28), 3, 1, 1),
+    Network("YOLO SPPF", "max", (1, 256, 20, 20), 5, 1, 2),
+    Network("YOLO SPP", "max", (1, 512, 20, 20), 13, 1, 6),
+    Network("DenseNet transition", "avg", (1, 128, 56, 56), 2, 2, 0),
+    Network("Inception v3", "avg", (1, 192, 35, 35), 3, 1, 1),
+    Network("PoolFormer", "avg", (8, 64, 56, 56), 3, 1, 1),
+    Network("global average", "avg", (1, 2048, 7, 7), 7, 7, 0),
+    Network("big image", "max", (1, 16, 2048, 2048), 2, 2, 0),
+    Network("big window", "max", (1, 3, 512, 512), 31, 1, 0),
+]
+
+
+def exact_data(shape, dtype, rng, unit=1):
+    """Small multiples of `unit`, full of ties: sums are exact, and so are averages whose divisor divides the unit."""
+    dtype = np.dtype(dtype)
+    low = 0 if dtype.kind in "bu" else -4
+    high = 2 if dtype.kind == "b" else 5
+    return (rng.integers(low, high, shape) * unit).astype(dtype)
+
+
+def special_data(shape, dtype, rng):
+    """Ties, both zeros, infinities and NaN; for integers ties and the ends of the range."""
+    dtype = np.dtype(dtype)
+    if dtype.kind in "biu":
+        ends = (False, True) if dtype.kind == "b" else (np.iinfo(dtype).min, 0, 1, np.iinfo(dtype).max)
+        return rng.choice(np.array(ends, dtype), shape)
+    values = np.array([-np.inf, np.inf, np.nan, -0.0, 0.0, -1.0, 1.0])
+    return rng.choice(values, shape, p=[0.1, 0.04, 0.04, 0.3, 0.3, 0.11, 0.11]).astype(dtype)
+
+
+def to_layout(x, layout):
+    """An (N, C, H, W) array as a contiguous array of the layout."""
+    return np.ascontiguousarray(np.moveaxis(x, -3, -1) if layout == "NHWC" else x)
+
+
+def from_layout(y, layout):
+    """The (N, C, H, W) view of an array in the layout."""
+    return np.moveaxis(y, -1, -3) if layout == "NHWC" else y
+
+
+def _in_a_frame(x):
+    frame = np.ones([n + 3 for n in x.shape], x.dtype)
+    inside = frame[tuple(slice(1, 1 + n) for n in x.shape)]
+    inside[...] = x
+    return inside
+
+
+def _every_other(x, axis):
+    return np.repeat(x, 2, axis)[(slice(None),) * (axis % x.ndim) + (slice(None, None, 2),)]
+
+
+def _in_order(x, axes):
+    """The same logical array, its memory in the order of `axes`."""
+    return np.ascontiguousarray(x.transpose(axes)).transpose(np.argsort(axes))
+
+
+def _unaligned(x):
+    memory = np.empty(x.nbytes + 1, np.uint8)
+    result = memory[1:].view(x.dtype).reshape(x.shape)
+    result[...] = x
+    return result
+
+
+# name -> function: a writable array equal to x (4-D) that lies in memory as the name says
+STORAGES = {
+    "contiguous": np.array,
+    "crop": _in_a_frame,
+    "Fortran": lambda x: _in_order(x, (3, 2, 1, 0)),
+    "last axis moved to the second": lambda x: _in_order(x, (0, 2, 3, 1)),
+    "second axis moved to the last": lambda x: _in_order(x, (0, 3, 1, 2)),
+    "plane transposed": lambda x: _in_order(x, (0, 1, 3, 2)),
+    "batch moved inside": lambda x: _in_order(x, (1, 2, 0, 3)),
+    "every other sample": lambda x: _every_other(x, 0),
+    "every other of axis 1": lambda x: _every_other(x, 1),
+    "every other of axis 2": lambda x: _every_other(x, 2),
+    "every other of the last axis": lambda x: _every_other(x, -1),
+    "all axes reversed": lambda x: np.flip(np.flip(x).copy()),
+    "rows reversed": lambda x: np.flip(np.flip(x, 2).copy(), 2),
+    "last axis reversed": lambda x: np.flip(np.flip(x, -1).copy(), -1),
+    "unaligned": _unaligned,
+}
+
+
+def ulps(a, b):
+    """Distance in units of the last place, elementwise; NaN is at distance 0 of NaN and far from all else."""
+    a, b = np.asarray(a), np.asarray(b)
+    bits = np.dtype(f"i{a.dtype.itemsize}")
+    order = [np.where(v < 0, np.iinfo(bits).min - v, v).astype(object) for v in (c.view(bits) for c in (a, b))]
+    nan = np.isnan(a), np.isnan(b)
+    return np.where(nan[0] | nan[1], np.where(nan[0] & nan[1], 0, math.inf), abs(order[0] - order[1]))
+
+
+def assert_same(got, want, max_ulps=0):
+    """Same shape, dtype and values (NaN equals NaN, +0.0 equals -0.0), or values within some ulps."""
+    assert isinstance(got, np.ndarray)
+    assert got.dtype == want.dtype
+    assert got.shape == want.shape
+    if max_ulps:
+        assert (ulps(got, want) <= max_ulps).all()
+    else:
+        wrong = (got != want) & ~(np.isnan(got) & np.isnan(want))
+        assert not wrong.any(), f"first at {np.argwhere(wrong)[0]}: got {got[wrong][0]}, want {want[wrong][0]}"
+
+
+def bits(y):
+    """The bytes of an array in C order, every NaN alike: a compiler may swap the operands that a payload comes from."""
+    return np.where(np.isnan(y), y.dtype.type(0), y).tobytes() + np.isnan(y).tobytes()

@@ -1,0 +1,170 @@
+"""Arrays that touch an unreadable page, and the fuzz that pools them: one byte read or written too far is a crash.
+
+    python guard.py LEVEL THREADS      prints every case before it runs, so the last line names the one that crashed
+
+An arena is a stretch of memory between two pages without any right:
+
+    | no access |  . . . canary . . . [array] | no access |      side "end": the array's last byte is the arena's last
+    | no access | [array] . . . canary . . .  | no access |      side "start": its first byte is the arena's first
+
+The array may be whole, a crop of a larger one (which lies flush, so that the crop's last element is the last that may
+be read), or lie in memory in the other layout's order. What an output does not cover must keep its canary; around an
+input lie NaN and the largest integers, which no result can swallow.
+"""
+
+import ctypes
+import itertools
+import mmap
+import sys
+
+import numpy as np
+
+CANARY, POISON = 0xA5, 0xFF
+SIDES = ("end", "start")
+VIEWS = ("whole", "crop", "other")
+INDICES = ("plane", "window", "tensor", "nhwc")
+DTYPES = ("uint8", "float16", "float32", "float64")  # one per item size
+CHANNELS = (1, 3, 8, 17, 33)
+
+# (kernel, stride, padding, dilation, ceil_mode): every family of loops, and edge windows on each side
+GEOMETRIES = (
+    (2, 2, 0, 1, False),
+    (2, 2, 0, 1, True),
+    (2, 1, 0, 1, False),
+    (3, 1, 1, 1, False),
+    (3, 2, 1, 1, False),
+    (3, 2, 0, 1, True),
+    (3, 3, 0, 1, False),
+    (4, 2, 1, 1, False),
+    (5, 1, 2, 1, False),
+    (5, 3, 0, 1, False),
+    (13, 1, 6, 1, False),
+    (1, 2, 0, 1, False),  # stride beyond the kernel: most taps are never read
+    (3, 7, 1, 1, False),
+    ((1, 6), (1, 1), ((0, 0), (0, 5)), 1, False),
+    ((6, 1), (1, 2), ((5, 0), (0, 0)), 1, False),
+    (3, 1, 2, 2, False),
+    (2, 1, 5, 3, False),  # windows that lie in the padding alone
+)
+
+
+def libc_mprotect(address, length, rights):
+    mprotect = ctypes.CDLL(None, use_errno=True).mprotect
+    mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    if mprotect(address, length, rights):
+        raise OSError(ctypes.get_errno(), "mprotect")
+
+
+class Arena:
+    """Memory between two unreadable pages. It holds one array at a time."""
+
+    def __init__(self, nbytes=1 << 20):
+        pages = -(-nbytes // mmap.PAGESIZE)
+        whole = np.frombuffer(mmap.mmap(-1, (pages + 2) * mmap.PAGESIZE), np.uint8)
+        for page in (0, pages + 1):
+            libc_mprotect(whole.ctypes.data + page * mmap.PAGESIZE, mmap.PAGESIZE, 0)
+        self.bytes = whole[mmap.PAGESIZE : -mmap.PAGESIZE]
+
+    def empty(self, shape, dtype, side, view="whole", layout="NCHW", fill=CANARY):
+        """An array full of one byte, flush with the unreadable page at `side`."""
+        shape, dtype = tuple(shape), np.dtype(dtype)
+        channels, rows = (-3, -2) if layout == "NCHW" else (-1, -3)
+        if view == "other":
+            order = list(range(len(shape)))
+            order.insert(len(shape) - 1 if layout == "NCHW" else len(shape) - 3, order.pop(channels))
+            return self.empty([shape[axis] for axis in order], dtype, side, fill=fill).transpose(np.argsort(order))
+        base, crop = list(shape), [slice(None)] * len(shape)
+        if view == "crop":
+            for axis, more in ((rows, 2), (rows + 1, 3)):
+                base[axis] += more
+                crop[axis] = slice(more, None) if side == "end" else slice(0, shape[axis])
+        nbytes = int(np.prod(base)) * dtype.itemsize
+        margin = min(nbytes + 512, self.bytes.size)  # on the open side too
+        self.used = self.bytes[-margin:] if side == "end" else self.bytes[:margin]
+        self.used[:] = fill
+        memory = self.bytes[self.bytes.size - nbytes :] if side == "end" else self.bytes[:nbytes]
+        return memory.view(dtype).reshape(base)[tuple(crop)]
+
+    def place(self, array, *how):
+        """A copy of `array` that is flush with the unreadable page."""
+        placed = self.empty(array.shape, array.dtype, *how, fill=POISON)
+        placed[...] = array
+        return placed
+
+    def take(self, array):
+        """The content of an `array` from `empty`; AssertionError if anything around it was written."""
+        content = array.copy()
+        array.view(f"u{array.itemsize}")[...] = int.from_bytes(bytes([CANARY]) * array.itemsize, "little")
+        strays = np.flatnonzero(self.used != CANARY)
+        assert strays.size == 0, f"{strays.size} bytes outside the array were written"
+        return content
+
+
+def cases(threads):
+    """Yield (geometry, dtype, layout, height, width, channels) wherever every window fits."""
+    widths = range(1, 41) if threads == 1 else (1, 7, 16, 33)
+    for geometry, dtype, layout in itertools.product(GEOMETRIES, DTYPES, ("NCHW", "NHWC")):
+        kernel, _, padding, dilation, _ = geometry
+        (kh, kw) = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        (ph, pw) = map(sum, padding) if isinstance(padding, tuple) else (2 * padding, 2 * padding)
+        for width in widths:
+            height = 1 + width * 5 % 11
+            if height + ph > dilation * (kh - 1) and width + pw > dilation * (kw - 1):
+                yield geometry, dtype, layout, height, width, CHANNELS[width % len(CHANNELS)]
+    if threads == 1:  # beyond one cache block: long rows, many planes
+        for layout in ("NCHW", "NHWC"):
+            for shape in ((9, 2501, 1), (7, 7, 501), (14, 14, 67)):
+                yield GEOMETRIES[3], "float32", layout, *shape
+
+
+def fuzz(level, threads):
+    """Every operation on every case, flush at both sides; the results must be those of ordinary arrays, bit for bit."""
+    import numpool
+
+    rng = np.random.default_rng(2014)
+    arenas = [Arena() for _ in range(4)]
+
+    def check(name, dtypes, arrays, *args, **kwargs):
+        """Call numpool's `name` on ordinary arrays, then on guarded ones."""
+        plain = [array.copy() for array in arrays]
+        with numpool.use_level("baseline"), numpool.num_threads(1):
+            expected = getattr(numpool, name)(*plain, *args, **kwargs)
+        many = isinstance(expected, tuple)
+        expected = expected if many else (expected,)
+        assert [result.dtype for result in expected] == list(dtypes)
+        for side in SIDES:
+            view = str(rng.choice(VIEWS))
+            shapes = [array.shape for array in arrays]
+            print(level, threads, side, view, name, *shapes, arrays[0].dtype, args, kwargs, flush=True)
+            how = side, view, kwargs["layout"]
+            inputs = [arena.place(array, *how) for arena, array in zip(arenas, arrays)]
+            outs = [arena.empty(e.shape, e.dtype, *how) for arena, e in zip(arenas[2:], expected)]
+            getattr(numpool, name)(*inputs, *args, **kwargs, out=tuple(outs) if many else outs[0])
+            for arena, out, result in zip(arenas[2:], outs, expected):
+                assert arena.take(out).tobytes() == result.tobytes(), "the result differs from an ordinary array's"
+        return expected
+
+    for (kernel, stride, padding, dilation, ceil), dtype, layout, height, width, channels in cases(threads):
+        shape = (2, channels, height, width) if layout == "NCHW" else (2, height, width, channels)
+        x = (rng.standard_normal(shape) * 50).astype(dtype) if dtype != "uint8" else rng.integers(0, 255, shape, dtype)
+        index, spatial = str(rng.choice(INDICES)), (kernel, stride, padding)
+        taps = np.uint8 if index == "window" else np.int64
+        check("max_pool2d", [x.dtype], [x], *spatial, dilation, ceil, layout=layout)
+        y, where = check("max_pool2d", [x.dtype, taps], [x], *spatial, dilation, ceil, True, layout=layout, index=index)
+        check("min_pool2d", [x.dtype, taps], [x], *spatial, dilation, ceil, True, layout=layout, index=index)
+        mean = np.float64 if dtype == "uint8" else x.dtype
+        check("avg_pool2d", [mean], [x], *spatial, ceil, False, layout=layout)
+        if dtype != "uint8":
+            again = {"layout": layout, "index": index}
+            check("max_pool2d_backward", [x.dtype], [y, where], shape, *spatial, dilation, ceil, **again)
+            if dilation == 1:
+                check("avg_pool2d_backward", [x.dtype], [y], shape, *spatial, ceil, layout=layout)
+
+
+if __name__ == "__main__":
+    import numpool
+    import numpool.threads
+
+    with numpool.use_level(sys.argv[1]), numpool.num_threads(int(sys.argv[2])), numpool.threads.min_bytes_per_thread(1):
+        fuzz(sys.argv[1], int(sys.argv[2]))
+    print("held")

@@ -1,0 +1,216 @@
+"""Fast equals slow, backward: gradients against reference and finite differences, at every level, in every float."""
+
+from functools import cache, partial
+
+import numpy as np
+import pytest
+import reference
+from cases import (
+    AVG_CASES,
+    CASES,
+    CORE,
+    DILATED,
+    FLOATS,
+    LAYOUTS,
+    STORAGES,
+    assert_same,
+    bits,
+    exact_data,
+    from_layout,
+    special_data,
+    to_layout,
+)
+
+import numpool
+from numpool import threads
+
+LEVELS = numpool.levels()
+INDICES = ("plane", "window", "tensor", "nhwc")
+EXTREMES = ("max_pool2d", "min_pool2d")
+# divisors of the average chosen so that each gradient is exact: integers over powers of two
+EXACT = {"divisor_override": 4}
+
+
+def backward(name, module=numpool):
+    return getattr(module, f"{name}_backward")
+
+
+@cache
+def extreme(case, name, dtype, index="plane", layout="NCHW"):
+    """An exact gradient for a case with its indices and what the reference makes of them; arrays in the layout."""
+    rng = np.random.default_rng(0)
+    x = to_layout(special_data(case.shape, "float32", rng), layout)
+    args = dict(layout=layout, index=index, **case.max_args)
+    y, i = getattr(reference, name)(x, return_indices=True, **args)
+    g = exact_data(y.shape, dtype, rng)
+    return g, i, x.shape, args, backward(name, reference)(g, i, x.shape, **args)
+
+
+@cache
+def average(case, dtype):
+    x = np.zeros(case.shape, np.float32)
+    y = reference.avg_pool2d(x, **case.avg_args)
+    g = exact_data(y.shape, dtype, np.random.default_rng(0))
+    return g, reference.avg_pool2d_backward(g, x.shape, **case.avg_args, **EXACT)
+
+
+def shape_in(layout, shape):
+    n, c, h, w = shape
+    return (n, h, w, c) if layout == "NHWC" else shape
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_max_backward_equals_reference(case, layout, level):
+    g, i, shape, _, want = extreme(case, "max_pool2d", "float32")
+    with numpool.use_level(level):
+        got = numpool.max_pool2d_backward(
+            to_layout(g, layout), to_layout(i, layout), shape_in(layout, shape), layout=layout, **case.max_args)
+    assert_same(from_layout(got, layout), want)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("index", INDICES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("case", CORE + DILATED, ids=str)
+def test_extreme_backward_equals_reference_in_every_float_and_convention(case, layout, index, dtype):
+    for name in EXTREMES:
+        g, i, shape, args, want = extreme(case, name, dtype, index, layout)
+        for level in LEVELS:
+            with numpool.use_level(level):
+                assert_same(backward(name)(g, i, shape, **args), want)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.uint8, np.uint16, np.uint32, np.uint64])
+def test_any_integer_dtype_of_indices_is_accepted(dtype):
+    g, i, shape, args, want = extreme(CORE[2], "max_pool2d", "float32")
+    assert_same(numpool.max_pool2d_backward(g, i.astype(dtype), shape, **args), want)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("case", AVG_CASES, ids=str)
+def test_avg_backward_equals_reference(case, layout, level):
+    g, want = average(case, "float32")
+    with numpool.use_level(level):
+        got = numpool.avg_pool2d_backward(
+            to_layout(g, layout), shape_in(layout, case.shape), layout=layout, **case.avg_args, **EXACT)
+    assert_same(from_layout(got, layout), want)
+
+
+@pytest.mark.parametrize("include_pad", [True, False])
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("case", CORE, ids=str)
+def test_avg_backward_divides_as_forward_does(case, dtype, include_pad):
+    # 36 and 49 are multiples of every divisor of the core cases but SPPF's: each quotient is then an integer
+    geometry = reference.Geometry(case.shape[2:], case.kernel_size, case.stride, case.padding, 1, case.ceil_mode)
+    unit = int(np.lcm.reduce([int(n) for n in geometry.divisors(include_pad, None).flat if n]))
+    if unit > 63:
+        unit, dtype = 3600, "float64" if dtype == "float64" else "float32"
+    g = exact_data((*case.shape[:2], *geometry.output), dtype, np.random.default_rng(0), unit)
+    args = case.avg_args | {"count_include_pad": include_pad}
+    want = reference.avg_pool2d_backward(g, case.shape, **args)
+    assert np.isfinite(want.astype(float)).all()
+    for level in LEVELS:
+        with numpool.use_level(level):
+            for layout in LAYOUTS:
+                shape = shape_in(layout, case.shape)
+                got = numpool.avg_pool2d_backward(to_layout(g, layout), shape, layout=layout, **args)
+                assert_same(from_layout(got, layout), want)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("case", CORE[:11] + DILATED, ids=str)
+def test_backward_is_the_derivative_of_forward(case, layout):
+    rng = np.random.default_rng(1)
+    shape = shape_in(layout, (1, 1, *case.shape[2:]))
+    x = rng.permutation(np.prod(shape)).reshape(shape).astype(np.float64)
+    for name in EXTREMES:
+        args = case.max_args | {"layout": layout}
+        y, i = getattr(numpool, name)(x, return_indices=True, **args)
+        g = rng.integers(-5, 6, y.shape).astype(float)
+        want = reference.finite_differences(partial(getattr(numpool, name), **args), x, g)
+        np.testing.assert_array_equal(backward(name)(g, i, shape, **args), want)
+    if case.dilation == 1:
+        for rule in ({}, {"count_include_pad": False}, {"divisor_override": 3}):
+            args = case.avg_args | rule | {"layout": layout}
+            g = rng.integers(-5, 6, numpool.avg_pool2d(x, **args).shape).astype(float)
+            want = reference.finite_differences(partial(numpool.avg_pool2d, **args), x, g)
+            got = numpool.avg_pool2d_backward(g, shape, **args)
+            np.testing.assert_allclose(got, want, atol=1e-10)  # the differenced averages are of size 500 and rounded
+
+
+def test_half_types_accumulate_in_float32():
+    # one pixel in 513 windows: a bfloat16 sum of ones stops at 256; 513 is a float16, and 512 its bfloat16
+    x = np.zeros((1, 1, 1, 1025), np.float32)
+    x[..., 512] = 1
+    i = numpool.max_pool2d(x, (1, 513), 1, return_indices=True)[1]
+    for dtype, want in [("bfloat16", 512), ("float16", 513), ("float32", 513)]:
+        g = np.ones(i.shape, dtype)
+        assert float(numpool.max_pool2d_backward(g, i, x.shape, (1, 513), 1)[0, 0, 0, 512]) == want
+        got = numpool.avg_pool2d_backward(g, x.shape, (1, 513), 1, divisor_override=1)
+        assert float(got[0, 0, 0, 512]) == want
+        for layout in LAYOUTS:
+            wide = np.ones(shape_in(layout, (1, 17, 1, 513)), dtype)
+            got = numpool.avg_pool2d_backward(
+                wide, shape_in(layout, (1, 17, 1, 1025)), (1, 513), 1, divisor_override=1, layout=layout)
+            assert (from_layout(got, layout)[0, :, 0, 512].astype(float) == want).all()
+
+
+@pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("case", CORE + CASES[-12:], ids=str)
+def test_gradient_has_the_same_bits_at_every_level_layout_and_thread_count(case, dtype, name):
+    rng = np.random.default_rng(2)
+    _, i, shape, *_ = extreme(case, "max_pool2d", "float32")
+    g = rng.standard_normal(i.shape).astype(dtype)
+    seen = set()
+    for level in LEVELS:
+        for count in (1, 2, 3):
+            with numpool.use_level(level), numpool.num_threads(count), threads.min_bytes_per_thread(1):
+                for layout in LAYOUTS:
+                    grad, full = to_layout(g, layout), shape_in(layout, shape)
+                    if name == "max_pool2d":
+                        got = numpool.max_pool2d_backward(
+                            grad, to_layout(i, layout), full, layout=layout, **case.max_args)
+                    else:
+                        got = numpool.avg_pool2d_backward(grad, full, layout=layout, **case.avg_args)
+                    seen.add(bits(from_layout(got, layout)))
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_gradient_of_any_storage(storage):
+    case = CORE[4]
+    g, i, shape, args, want = extreme(case, "max_pool2d", "float32")
+    for place in STORAGES.values():
+        assert_same(numpool.max_pool2d_backward(STORAGES[storage](g), place(i), shape, **args), want)
+    out = STORAGES[storage](np.full(shape, 7, np.float32))
+    assert numpool.max_pool2d_backward(g, i, shape, out=out, **args) is out
+    assert_same(out, want)
+    g, want = average(case, "float32")
+    assert_same(numpool.avg_pool2d_backward(STORAGES[storage](g), shape, **case.avg_args, **EXACT), want)
+    out[...] = 7
+    assert numpool.avg_pool2d_backward(g, shape, out=out, **case.avg_args, **EXACT) is out
+    assert_same(out, want)
+
+
+def test_no_tap_gives_its_gradient_to_nobody():
+    for index in INDICES:
+        x = np.zeros((2, 3, 2, 2), np.float32)
+        args = {"kernel_size": 1, "stride": 1, "padding": 2, "index": index}
+        y, i = numpool.max_pool2d(x, return_indices=True, **args)
+        assert_same(numpool.max_pool2d_backward(np.ones_like(y), i, x.shape, **args), np.ones_like(x))
+    got = numpool.avg_pool2d_backward(np.ones_like(y), x.shape, 1, 1, 2, False, False)
+    assert_same(got, np.ones_like(x))
+
+
+def test_gradient_nan_reaches_only_the_taps_it_belongs_to():
+    g = np.zeros((1, 1, 2, 2), np.float32)
+    g[0, 0, 0, 1] = np.nan
+    x = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
+    i = numpool.max_pool2d(x, 2, return_indices=True)[1]
+    assert np.argwhere(np.isnan(numpool.max_pool2d_backward(g, i, x.shape, 2)))[:, 2:].tolist() == [[1, 3]]
+    got = numpool.avg_pool2d_backward(g, x.shape, 2)
+    assert np.argwhere(np.isnan(got))[:, 2:].tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]

@@ -1,0 +1,177 @@
+"""Fast equals slow, forward: values, indices, divisors and result dtypes against the reference, at every level.
+
+Every case runs in float32 in both layouts; every dtype runs on the core cases; then the same bits are asked of all
+levels, layouts and thread counts.
+"""
+
+from functools import cache
+from math import lcm
+
+import numpy as np
+import pytest
+import reference
+from cases import (
+    AVG_CASES,
+    CASES,
+    CORE,
+    DILATED,
+    DTYPES,
+    FLOATS,
+    LAYOUTS,
+    assert_same,
+    bits,
+    exact_data,
+    from_layout,
+    special_data,
+    to_layout,
+)
+
+import numpool
+from numpool import threads
+
+LEVELS = numpool.levels()
+INDICES = ("plane", "window", "tensor", "nhwc")
+EXTREMES = ("max_pool2d", "min_pool2d")
+DIVISORS = (
+    {},
+    {"count_include_pad": False},
+    {"divisor_override": 3},
+    {"divisor_override": -7, "count_include_pad": False},
+)
+
+
+def ids(rule):
+    return "-".join(f"{k}={v}" for k, v in rule.items()) or "default"
+
+
+@cache
+def extreme(case, name, dtype):
+    """Special data for a case with what the reference makes of it."""
+    x = special_data(case.shape, dtype, np.random.default_rng(0))
+    return x, *getattr(reference, name)(x, return_indices=True, **case.max_args)
+
+
+def average(case, dtype, rule, result=None):
+    """Data for a case, its averages, and how many ulps are allowed: 4, on data of one sign, where no unit is small."""
+    geometry = reference.Geometry(case.shape[2:], case.kernel_size, case.stride, case.padding, 1, case.ceil_mode)
+    numbers = [rule.get("divisor_override")] if "divisor_override" in rule else (
+        geometry.divisors(rule.get("count_include_pad", True), None).ravel().tolist())
+    unit = lcm(*(abs(n) for n in numbers if n))
+    rng = np.random.default_rng(0)
+    if dtype in FLOATS and unit <= (32768 if dtype in ("float32", "float64") else 63):
+        x, max_ulps = exact_data(case.shape, dtype, rng, unit), 0
+    elif dtype in FLOATS:
+        x, max_ulps = abs(exact_data(case.shape, dtype, rng)), 4
+    else:
+        x, max_ulps = exact_data(case.shape, dtype, rng), 0  # a float64 quotient of exact sums is rounded once
+    return x, reference.avg_pool2d(x, dtype=result, **case.avg_args, **rule), max_ulps
+
+
+averages_in_float32 = cache(lambda case, rule: average(case, "float32", DIVISORS[rule]))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", EXTREMES)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_extreme_equals_reference(case, name, layout, level):
+    x, want, where = extreme(case, name, "float32")
+    with numpool.use_level(level):
+        pool = getattr(numpool, name)
+        y = pool(to_layout(x, layout), layout=layout, **case.max_args)
+        z, i = pool(to_layout(x, layout), return_indices=True, layout=layout, **case.max_args)
+    for values in (y, z):
+        assert_same(from_layout(values, layout), want)
+    assert_same(from_layout(i, layout), where)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", EXTREMES)
+@pytest.mark.parametrize("case", CORE + DILATED, ids=str)
+def test_extreme_equals_reference_in_every_dtype(case, name, dtype, level):
+    x, want, where = extreme(case, name, dtype)
+    with numpool.use_level(level):
+        for layout in LAYOUTS:
+            pool, data = getattr(numpool, name), to_layout(x, layout)
+            assert_same(from_layout(pool(data, layout=layout, **case.max_args), layout), want)
+            z, i = pool(data, return_indices=True, layout=layout, **case.max_args)
+            assert_same(from_layout(z, layout), want)
+            assert_same(from_layout(i, layout), where)
+
+
+@pytest.mark.parametrize("index", INDICES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", EXTREMES)
+@pytest.mark.parametrize("case", CORE + DILATED, ids=str)
+def test_indices_equal_reference_in_every_convention(case, name, layout, index):
+    x = to_layout(extreme(case, name, "float32")[0], layout)
+    args = dict(return_indices=True, layout=layout, index=index, **case.max_args)
+    for got, want in zip(getattr(numpool, name)(x, **args), getattr(reference, name)(x, **args)):
+        assert_same(got, want)
+
+
+@pytest.mark.parametrize(
+    "kernel, dtype", [(15, np.uint8), ((5, 51), np.uint8), (16, np.uint16), ((1, 65536), np.int32)]
+)
+def test_window_index_dtype_follows_the_number_of_taps(kernel, dtype):
+    height, width = reference.pair(kernel)
+    x = np.zeros((1, 1, height, width), np.float32)
+    x[..., -1, -1] = 1
+    pad = ((0, 0), (width, 0))
+    i = numpool.max_pool2d(x, kernel, kernel, pad, return_indices=True, index="window")[1]
+    none = np.iinfo(dtype).max if dtype != np.int32 else -1
+    assert_same(i, np.array([[[[none, height * width - 1]]]], dtype))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("rule", range(len(DIVISORS)), ids=lambda rule: ids(DIVISORS[rule]))
+@pytest.mark.parametrize("case", AVG_CASES, ids=str)
+def test_average_equals_reference(case, rule, level):
+    x, want, max_ulps = averages_in_float32(case, rule)
+    with numpool.use_level(level):
+        for layout in LAYOUTS:
+            y = numpool.avg_pool2d(to_layout(x, layout), layout=layout, **case.avg_args, **DIVISORS[rule])
+            assert_same(from_layout(y, layout), want, max_ulps)
+
+
+@pytest.mark.parametrize("rule", DIVISORS[:3], ids=ids)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CORE, ids=str)
+def test_average_equals_reference_in_every_dtype(case, dtype, rule):
+    x, want, max_ulps = average(case, dtype, rule)
+    for level in LEVELS:
+        with numpool.use_level(level):
+            for layout in LAYOUTS:
+                y = numpool.avg_pool2d(to_layout(x, layout), layout=layout, **case.avg_args, **rule)
+                assert_same(from_layout(y, layout), want, max_ulps)
+
+
+@pytest.mark.parametrize("result", [name for name in DTYPES if name != "bool"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_average_result_dtype_is_honoured(dtype, result):
+    case = CORE[4]
+    if dtype in FLOATS and result not in FLOATS:
+        with pytest.raises(TypeError):
+            numpool.avg_pool2d(np.zeros(case.shape, dtype), 2, dtype=result)
+        return
+    x, want, max_ulps = average(case, dtype, {"divisor_override": 4}, result)
+    for layout in LAYOUTS:
+        y = numpool.avg_pool2d(to_layout(x, layout), divisor_override=4, dtype=result, layout=layout, **case.avg_args)
+        assert_same(from_layout(y, layout), want, max_ulps)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "uint8", "int64"])
+@pytest.mark.parametrize("name", [*EXTREMES, "avg_pool2d"])
+@pytest.mark.parametrize("case", CORE + CASES[-12:], ids=str)
+def test_levels_layouts_and_threads_give_the_same_bits(case, name, dtype):
+    rng = np.random.default_rng(0)
+    pool, args = getattr(numpool, name), case.avg_args
+    for x in (special_data(case.shape, dtype, rng), (100 * rng.standard_normal(case.shape)).astype(dtype)):
+        seen = set()
+        for level in LEVELS:
+            for count in (1, 2, 3):
+                with numpool.use_level(level), numpool.num_threads(count), threads.min_bytes_per_thread(1):
+                    for layout in LAYOUTS:
+                        seen.add(bits(from_layout(pool(to_layout(x, layout), layout=layout, **args), layout)))
+        assert len(seen) == 1
