@@ -220,14 +220,13 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
                     CORE(join)((ACC *)(void *)best, (SIGNED(ACC_SIZE) *)(void *)(best + apart), pitch / ACC_SIZE, lanes);
                 }
         } else {
-            const numpool_window top = numpool_clip(h, first), bottom = numpool_clip(h, last - 1);
-            const ptrdiff_t start = numpool_max(0, first * h->stride - h->before);
-            const ptrdiff_t stop = bottom.taps ? bottom.first + (bottom.taps - 1) * h->step + 1
-                                               : numpool_min(h->in, top.first + 1);
-            const ptrdiff_t unit = h->step > 1 && last - first == 1 ? h->step : 1; /* a dilated window's own rows */
-            const ptrdiff_t begin = unit > 1 ? top.first : start;
-            FN(row_windows)(job, tile, from, begin, stop > begin ? (stop - 1 - begin) / unit + 1 : 0, unit, 0, packed, rows,
-                            apart);
+            const int alone = last - first == 1; /* then only the window's own rows, which may lie apart */
+            const numpool_window top = numpool_clip(h, first);
+            const ptrdiff_t unit = alone ? h->step : 1;
+            const ptrdiff_t begin = alone ? top.first : numpool_max(0, first * h->stride - h->before);
+            const ptrdiff_t stop = (last - 1) * h->stride - h->before + (h->kernel - 1) * h->step + 1;
+            const ptrdiff_t count = alone ? top.taps : numpool_max(0, numpool_min(h->in, stop) - begin);
+            FN(row_windows)(job, tile, from, begin, count, unit, 0, packed, rows, apart);
             ptrdiff_t inner, outer;
             numpool_interior(h, &inner, &outer);
             for (ptrdiff_t r = first, end; r < last; r = end) {
