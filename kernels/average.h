@@ -135,7 +135,11 @@ ALWAYS_INLINE FN(tree) FN(load_element)(const char *p)
 }
 #endif
 
-ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n) { memset(p, 0, n > 0 ? n * ACC_SIZE : 0); }
+ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
+{
+    for (ptrdiff_t part = 0; part < PARTS; part++)
+        memset(p + part * apart, 0, n > 0 ? n * ACC_SIZE : 0);
+}
 
 #define STAGE down
 #define SOURCE_SIZE ELEM_SIZE

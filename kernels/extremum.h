@@ -72,8 +72,9 @@ ALWAYS_INLINE FN(vec) FN(step)(FN(vec) a, FN(vec) b)
 }
 #define STEP(a, b) FN(step)(a, b)
 
-ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n)
+ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 {
+    (void)apart;
     for (ACC identity = IDENTITY; n-- > 0; p += ACC_SIZE)
         memcpy(p, &identity, ACC_SIZE);
 }

@@ -6,7 +6,7 @@
  * The includer defines the stages `down`, `across`, `across2` and `emit` (fold.h) and
  *   ELEM_SIZE, ACC_SIZE   bytes of an input element and of an accumulator        PARTS   planes of an accumulator, 1 or 2
  *   OUT_SIZE(job)         bytes of an output element                             DIRECT  1: `across` may store the output
- *   FN(fill)(p, n)        sets n accumulators to the identity (first plane)
+ *   FN(fill)(p, n, apart) sets n accumulators to the identity
  *   FN(finish)(...)       emits a run of rows of one plane */
 
 /* Bytes from one scratch row to the next: short rows lie end to end, long ones start on a cache line. */
@@ -38,7 +38,8 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
         f.taps = window.taps;
         f.fresh = numpool_min(window.taps, axis->stride);
         if (f.taps == 0 || pixels == 0) {
-            FN(fill)(to, pixels * lanes);
+            for (ptrdiff_t i = 0; i < next - r; i++)
+                FN(fill)(to + i * pitch, pixels * lanes, apart);
             continue;
         }
         f.src = plane + window.first * job->x.row;
@@ -64,10 +65,10 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
     }
     if (left)
         for (ptrdiff_t r = 0; r < last - first; r++)
-            FN(fill)(dst + r * pitch, left * lanes);
+            FN(fill)(dst + r * pitch, left * lanes, apart);
     if (right)
         for (ptrdiff_t r = 0; r < last - first; r++)
-            FN(fill)(dst + r * pitch + (left + pixels) * lanes * ACC_SIZE, right * lanes);
+            FN(fill)(dst + r * pitch + (left + pixels) * lanes * ACC_SIZE, right * lanes, apart);
 }
 
 /* Rows [first, last) of one plane to sums; a tall window at a small stride goes by passes. */
@@ -154,9 +155,7 @@ static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const
     numpool_job part = *job;
     part.x.pixel = job->w.step * job->x.pixel;
     part.h.passes = 1;
-    FN(fill)(result, lanes);
-    for (ptrdiff_t p = 1; p < PARTS; p++)
-        memset(result + apart, 0, lanes * ACC_SIZE);
+    FN(fill)(result, lanes, apart);
     for (ptrdiff_t j = 0; j < window.taps; j += NUMPOOL_PART) {
         const ptrdiff_t some = numpool_min(NUMPOOL_PART, window.taps - j);
         part.w = (numpool_axis){.in = some, .out = 1, .kernel = some, .stride = 1, .step = 1, .passes = 1};

@@ -359,9 +359,11 @@ def test_stride_padding_and_kernel_of_2_to_the_31(layout):
     inf = -np.inf
     assert y.ravel().tolist() == [inf, inf, inf, inf, 6, inf, inf, inf, inf]
     assert i.ravel().tolist() == [-1, -1, -1, -1, 5, -1, -1, -1, -1]
-    y, i = max_pool2d(x, big, big, big, return_indices=True, layout=layout)
-    assert y.ravel().tolist() == [inf, inf, inf, 16]
-    assert i.ravel().tolist() == [-1, -1, -1, 15]
+    assert max_pool2d(x, big, big, big, layout=layout).ravel().tolist() == [inf, inf, inf, 16]
+    y, i = max_pool2d(x, (1, 2**31 - 1), big, (0, 2**30), return_indices=True, layout=layout)
+    assert (y.ravel().tolist(), i.ravel().tolist()) == ([4], [3])
+    with pytest.raises(ValueError, match=r"fewer than 2\*\*31 taps"):  # their numbers would not fit
+        max_pool2d(x, big, big, big, return_indices=True, layout=layout)
     y = avg_pool2d(x, big, big, big, layout=layout)
     assert y.ravel().tolist() == [0, 0, 0, 136 / 2**62]
     assert avg_pool2d(x, big, big, big, False, False, layout=layout).ravel()[3] == 8.5

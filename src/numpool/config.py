@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
@@ -86,9 +87,13 @@ def explain(function: Callable[..., Any] | str, x: Any, *args: Any, **kwargs: An
       ...
     """
     name = function if isinstance(function, str) else getattr(function, "__name__", None)
-    if name not in pooling.__all__ or (callable(function) and function is not getattr(pooling, name)):
+    if name not in pooling.__all__ or not (isinstance(function, str) or function is getattr(pooling, name)):
         raise ValueError(f"explain needs a pooling function or its name, one of {', '.join(pooling.__all__)}; got {function!r}")
-    made = pooling.explained(name, x, *args, **kwargs)
+    given = inspect.signature(getattr(pooling, name)).bind(x, *args, **kwargs)
+    given.apply_defaults()
+    arrays = tuple(given.arguments.pop(key) for key in ("x", "grad_output", "indices") if key in given.arguments)
+    given.arguments.pop("out")
+    made = plan.call(pooling.OPERATIONS[name], arrays, tuple(given.arguments.values()))
     source = made.arrays[0]
     print(f"{name}: {source.dtype} {source.shape} -> {' and '.join(str(shape) for shape, _ in made.outputs)}")
     if made.plan is None:

@@ -15,7 +15,9 @@ transposed view needs no copy.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -156,11 +158,39 @@ def index_dtype(index: str, taps: int) -> np.dtype[Any]:
     return np.dtype(np.uint8 if taps <= 255 else np.uint16 if taps <= 65535 else np.int32)
 
 
+def wrong_index(indices: np.ndarray, shape: tuple[int, ...], layout: str, index: str, h: Axis, w: Axis) -> str:
+    """Which index names no tap of its own window inside the input, for the error text."""
+    axes = spatial_axes(len(shape), layout)
+    grid = np.ogrid[tuple(slice(n) for n in indices.shape)]
+    flat = indices.astype(np.int64)
+    if index == "window":
+        none = -1 if indices.dtype.kind == "i" else int(np.iinfo(indices.dtype).max)
+        taps = (flat // w.kernel, flat % w.kernel)
+        good = flat >= 0
+    else:
+        none = -1
+        steps = position_steps(index, shape, layout)
+        rest = flat - sum(step * grid[a] for a, step in enumerate(steps) if a not in axes)
+        rows, rest = rest // steps[axes[0]], rest % steps[axes[0]]
+        columns, rest = rest // steps[axes[1]], rest % steps[axes[1]]
+        starts = [grid[a] * side.stride - side.before for a, side in zip(axes, (h, w), strict=True)]
+        good = (rest == 0) & ((rows - starts[0]) % h.dilation == 0) & ((columns - starts[1]) % w.dilation == 0)
+        taps = ((rows - starts[0]) // h.dilation, (columns - starts[1]) // w.dilation)
+    for a, side, tap in zip(axes, (h, w), taps, strict=True):
+        position = grid[a] * side.stride - side.before + tap * side.dilation
+        good = good & (tap >= 0) & (tap < side.kernel) & (position >= 0) & (position < side.size)
+    where = tuple(int(n) for n in np.argwhere(~good & (flat != none))[0])
+    return (
+        f'"{index}" indices must be {none} or name a tap of their own window inside the input of shape {shape}; '
+        f"got {indices[where]} at {where}"
+    )
+
+
 # --- from arrays to a spec -------------------------------------------------------------------------------------------
 
 
-def positions(index: str, shape: tuple[int, ...], layout: str, at: Place) -> tuple[list[int], int, int, int]:
-    """What one step along each lead, a row, a pixel and a lane adds to an index."""
+def position_steps(index: str, shape: tuple[int, ...], layout: str) -> list[int]:
+    """What one step along each axis of the input adds to an index."""
     ndim = len(shape)
     height, width = spatial_axes(ndim, layout)
     steps = [0] * ndim
@@ -174,8 +204,7 @@ def positions(index: str, shape: tuple[int, ...], layout: str, at: Place) -> tup
         steps[height], steps[width] = shape[width] * channels, channels
         if channel >= 0:
             steps[channel] = 1
-    laid = [steps[a] for a in at.order]
-    return laid[: at.leads], laid[at.leads], laid[at.leads + 1], laid[-1] if at.has_lanes else 0
+    return steps
 
 
 def merged(dims: list[int], columns: list[list[int]]) -> tuple[list[int], list[list[int]]]:
@@ -202,7 +231,8 @@ def make_spec(operation: str, dtype: str, at: Place, h: Axis, w: Axis, x: np.nda
     columns = [x_lead, y_lead]
     if index is not None:
         i_lead, i_row, i_pixel = at.stride(index.strides, index.itemsize)
-        p_lead, p_row, p_pixel, p_lane = positions(index_name, x.shape, layout, at)
+        steps = [position_steps(index_name, x.shape, layout)[a] for a in at.order]
+        p_lead, p_row, p_pixel, p_lane = steps[: at.leads], *steps[at.leads : at.leads + 2], steps[-1] if at.has_lanes else 0
         columns += [i_lead, p_lead]
     lead, columns = merged(dims[: at.leads], columns)
     if len(lead) > _kernels.LEADS:
@@ -342,7 +372,7 @@ class Call:
     arrays: tuple[np.ndarray, ...]
     outputs: tuple[tuple[tuple[int, ...], Any], ...]  # shape and dtype of each result
     place: Place
-    error: str = ""  # what is wrong when an index names no tap
+    blame: Callable[[], str] | None = None  # says which index names no tap, once one does
 
 
 def checked_outs(out: Any, call: Call, sources: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...] | None:
@@ -388,7 +418,8 @@ def perform(call: Call, out: Any, sources: tuple[np.ndarray, ...]) -> tuple[np.n
     threads = plan_threads(call.plan.cost)
     results = call.plan(call.arrays, outs if direct else None, threads)
     if results is None:
-        raise ValueError(call.error)
+        assert call.blame is not None
+        raise ValueError(call.blame())
     if outs is None or direct:
         return results
     for array, result in zip(outs, results, strict=True):
@@ -509,8 +540,10 @@ def average_divisor(h: Axis, w: Axis, override: int, count_padding: bool) -> int
     """The divisor of every window, or 0 where they differ."""
     if override:
         return override
+    if count_padding and h.kernel * w.kernel >= 2**63:
+        raise ValueError(f"a window that counts its padding must have fewer than 2**63 taps; got {h.kernel} x {w.kernel}")
     alike = h.counts_alike(count_padding) and w.counts_alike(count_padding)
-    return h.kernel * w.kernel if alike and h.kernel * w.kernel < 2**63 else 0
+    return h.kernel * w.kernel if alike else 0
 
 
 def average_call(source: Any, args: tuple[Any, ...]) -> Call:
@@ -583,12 +616,7 @@ def extremum_backward_call(arrays: tuple[Any, Any], args: tuple[Any, ...]) -> Ca
     x = nowhere(grad, at, *outputs[0])
     spec = make_spec("extremum_backward", grad.dtype.name, at, h, w, x, grad, index=indices, index_name=index, layout=layout,
                      backward=True)
-    none = -1 if indices.dtype.kind == "i" else np.iinfo(indices.dtype).max
-    error = (
-        f'"{index}" indices must be {none} or name a tap of their own window inside the input of shape {shape}; '
-        f"got values from {indices.min()} to {indices.max()} of which at least one does not"
-    )
-    return Call(planned(spec, outputs, at), (grad, indices), outputs, at, error)
+    return Call(planned(spec, outputs, at), (grad, indices), outputs, at, partial(wrong_index, indices, shape, layout, index, h, w))
 
 
 def average_backward_call(source: Any, args: tuple[Any, ...]) -> Call:

@@ -21,7 +21,16 @@ Padding: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | Literal["va
 Layout: TypeAlias = Literal["NCHW", "NHWC"]
 Index: TypeAlias = Literal["plane", "window", "tensor", "nhwc"]
 
-__all__ = ["avg_pool2d", "avg_pool2d_backward", "max_pool2d", "max_pool2d_backward", "min_pool2d", "min_pool2d_backward"]
+# What each public function runs; the backward passes of both extremes are one, for an index says it all.
+OPERATIONS = {
+    "avg_pool2d": "average",
+    "avg_pool2d_backward": "average_backward",
+    "max_pool2d": "max",
+    "max_pool2d_backward": "extremum_backward",
+    "min_pool2d": "min",
+    "min_pool2d_backward": "extremum_backward",
+}
+__all__ = list(OPERATIONS)
 
 
 @overload
