@@ -186,10 +186,10 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t packed_size = packed_pitch * numpool_max(1, 8192 / numpool_max(packed_pitch, 1)) + 2 * NUMPOOL_SLACK;
     const ptrdiff_t tall = numpool_min(h->kernel, NUMPOOL_PART), out_rows = tile->row1 - tile->row0;
     const ptrdiff_t room = out_rows == 1 ? tall : (out_rows - 1) * h->stride + (tall - 1) * h->step + 1;
-    const ptrdiff_t apart = (room + out_rows + 4) * pitch + 2 * NUMPOOL_SLACK; /* rows of the first stage, then the best */
+    const ptrdiff_t apart = (room + out_rows + 1) * pitch + 2 * NUMPOOL_SLACK; /* rows of the first stage, then the best */
     if (!scratch)
         return packed_size + 2 * apart;
-    char *packed = scratch, *rows = packed + packed_size, *best = rows + (room + 2) * pitch;
+    char *packed = scratch, *rows = packed + packed_size, *best = rows + room * pitch + NUMPOOL_SLACK;
     int64_t table[256], *taps = kw * h->kernel <= 256 ? table : NULL;
     for (ptrdiff_t t = 0; taps && !job->window_index && t < kw * h->kernel; t++)
         table[t] = t / kw * h->step * job->position.row + t % kw * w->step * job->position.pixel;

@@ -41,7 +41,8 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, stride = w->stride, rows_in = tile->row1 - tile->row0;
     const ptrdiff_t left = numpool_max(0, numpool_ceil_div(tile->col0 + w->before - (w->kernel - 1), stride));
     const ptrdiff_t right = numpool_max(left, numpool_min(w->out, (tile->col1 - 1 + w->before) / stride + 1));
-    const ptrdiff_t pitch = COMMON(pitch)((right - left) * lanes);
+    const ptrdiff_t most = numpool_min(w->out, (tile->col1 - tile->col0 + w->kernel - 2) / stride + 2); /* of any tile */
+    const ptrdiff_t pitch = COMMON(pitch)(most * lanes);
     const ptrdiff_t rows_out = (rows_in + h->kernel - 2) / h->stride + 2;
     const ptrdiff_t phase = COMMON(pitch)(((tile->col1 - tile->col0 - 1) / stride + 1) * lanes) + NUMPOOL_SLACK;
     const ptrdiff_t phase_count = numpool_min(stride, tile->col1 - tile->col0);

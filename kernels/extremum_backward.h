@@ -126,7 +126,8 @@ static ptrdiff_t FN(gather_block)(const numpool_job *job, const numpool_tile *ti
     const ptrdiff_t reach = (w->kernel - 1) * w->step / stride;
     const ptrdiff_t begin = (tile->col0 + w->before) / stride - reach, end = (tile->col1 - 1 + w->before) / stride + 1;
     const ptrdiff_t left = numpool_min(end, numpool_max(0, begin)), right = numpool_max(left, numpool_min(w->out, end));
-    const ptrdiff_t pitch = COMMON(pitch)((end - begin) * lanes), phase = COMMON(pitch)(((cols - 1) / stride + 1) * lanes)
+    const ptrdiff_t most = (cols - 1) / stride + 2 + reach; /* of any tile with as many columns */
+    const ptrdiff_t pitch = COMMON(pitch)(most * lanes), phase = COMMON(pitch)(((cols - 1) / stride + 1) * lanes)
                                                                          + NUMPOOL_SLACK;
     const ptrdiff_t rows_out = (tile->row1 - tile->row0 + (h->kernel - 1) * h->step - 1) / h->stride + 2;
     const ptrdiff_t apart = rows_out * pitch + NUMPOOL_SLACK;
@@ -196,7 +197,7 @@ static ptrdiff_t FN(scatter_block)(const numpool_job *job, const numpool_tile *t
     const ptrdiff_t left = numpool_max(0, numpool_ceil_div(tile->col0 + w->before - (w->kernel - 1) * w->step, w->stride));
     const ptrdiff_t right = numpool_max(left, numpool_min(w->out, (tile->col1 - 1 + w->before) / w->stride + 1));
     const ptrdiff_t row_size = cols * lanes * ACC_SIZE;
-    const ptrdiff_t some = numpool_max(1, numpool_min(right - left, NUMPOOL_PART / lanes)); /* windows read at once */
+    const ptrdiff_t some = numpool_max(1, NUMPOOL_PART / lanes); /* windows read at once */
     if (!scratch)
         return (tile->row1 - tile->row0) * row_size + 2 * (some * lanes * ACC_SIZE + NUMPOOL_SLACK);
     char *grads = scratch + (tile->row1 - tile->row0) * row_size, *taps = grads + some * lanes * ACC_SIZE + NUMPOOL_SLACK;

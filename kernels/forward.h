@@ -186,7 +186,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t apart = rows * pitch + tall * pitch + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
     const ptrdiff_t results_apart = PARTS == 2 ? apart : 0;
     if (!scratch)
-        return line + (2 * PARTS - 1) * apart + numpool_max(rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
+        return 64 + (2 * PARTS - 1) * apart + numpool_max(rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
     char *sums = scratch + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
     const int direct = DIRECT && FN(row_length)(job, cols, lanes, job->y.pixel) >= LANES;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {

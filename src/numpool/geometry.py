@@ -71,14 +71,11 @@ def axis(name: str, size: int, kernel: int, stride: int, padding: tuple[int, int
     if size < 1:
         raise ValueError(f"every spatial size must be at least 1; got {name} = {size}")
     extent = (kernel - 1) * dilation + 1
-    if isinstance(padding, str):
-        if padding == "valid":
-            before = after = 0
-        else:
-            total = max((-(-size // stride) - 1) * stride + extent - size, 0)
-            small, large = total // 2, total - total // 2
-            before, after = (small, large) if padding == "same" else (large, small)
-            ceil = False
+    if isinstance(padding, str):  # TensorFlow's and ONNX's words, which say the number of outputs: no ceil_mode
+        ceil = False
+        total = 0 if padding == "valid" else max((-(-size // stride) - 1) * stride + extent - size, 0)
+        small, large = total // 2, total - total // 2
+        before, after = (large, small) if padding == "same_lower" else (small, large)
     else:
         before, after = padding
     padded = size + before + after
@@ -87,8 +84,8 @@ def axis(name: str, size: int, kernel: int, stride: int, padding: tuple[int, int
     out = (padded - extent + (stride - 1 if ceil else 0)) // stride + 1
     if ceil and (out - 1) * stride >= size + before:
         out -= 1  # a window may not start in the padding behind the input
-    if isinstance(padding, str) and padding != "valid":
-        out = -(-size // stride)
+    if padding in ("same", "same_lower"):
+        out = -(-size // stride)  # a stride beyond the kernel may leave the last of these out above
     if out < 1:
         raise ValueError(
             f"the window must fit into the padded {name}; got {size} + {before} + {after} = {padded} positions for a kernel "
