@@ -26,7 +26,7 @@ cdef extern from "arrays.h":
     Py_ssize_t numpool_itemsize(object)
 
 cdef extern from "job.h":
-    enum: NUMPOOL_LEADS, NUMPOOL_PASSES, NUMPOOL_PART, NUMPOOL_GATHER
+    enum: NUMPOOL_LEADS, NUMPOOL_PASSES, NUMPOOL_PART, NUMPOOL_RUN
     ctypedef struct numpool_axis:
         # `in` is a word of Cython's own
         ptrdiff_t size "in", out, kernel, stride, step, before, after, passes
@@ -51,7 +51,7 @@ cdef extern from "job.h":
         int parts, count_padding
         int64_t divisor
         ptrdiff_t out_size
-        int out_code, check_only, scatter
+        int out_code, check_only, checked, scatter
     ctypedef struct numpool_tile:
         ptrdiff_t row0, row1, col0, col1, lane0, lane1
         const char *limit
@@ -81,7 +81,7 @@ cdef extern from "dispatch.h":
 numpool_import()
 
 PART = NUMPOOL_PART
-GATHER = NUMPOOL_GATHER
+RUN = NUMPOOL_RUN
 PASSES = NUMPOOL_PASSES
 LEADS = NUMPOOL_LEADS
 
@@ -240,20 +240,20 @@ cdef class Plan:
         self.outputs = spec["outputs"]
         self.needs_check = self.operation == 6
 
-    cdef ptrdiff_t scratch(self, int level) noexcept:
-        """Bytes of scratch that the largest block needs at this level."""
+    cdef ptrdiff_t scratch(self, const numpool_job *job) noexcept:
+        """Bytes of scratch that the largest block needs."""
         cdef numpool_tile tile
         tile.row0 = tile.col0 = tile.lane0 = 0
         tile.row1 = min(self.block_rows, self.rows)
         tile.col1 = min(self.block_cols, self.cols)
-        tile.lane1 = min(self.block_lanes, self.job.lanes)
+        tile.lane1 = min(self.block_lanes, job.lanes)
         tile.limit = NULL
-        return block_of(level, self.dtype, self.operation)(&self.job, &tile, NULL)
+        return block_of(level_now, self.dtype, self.operation)(job, &tile, NULL)
 
     def scratch_bytes(self):
-        return self.scratch(level_now)
+        return self.scratch(&self.job)
 
-    cdef int run(self, int threads, object x, object y, object index, bint check_only) except -1:
+    cdef int run(self, int threads, object x, object y, object index, bint check_only, bint checked) except -1:
         """All blocks of the call. Returns 1 when an index names no tap of its window.
 
         x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads)."""
@@ -266,6 +266,7 @@ cdef class Plan:
         cdef int bad = 0, t
         if check_only:  # over the rows of the output, which need not be those of the input
             job.check_only = 1
+        job.checked = checked
         cdef ptrdiff_t rows = self.rows // job.h.size * job.h.out if check_only else self.rows
         cdef ptrdiff_t cols = job.w.out if check_only else self.cols
         if check_only:
@@ -275,7 +276,7 @@ cdef class Plan:
         job.x.end = job.x.data + self.x_extent
         job.y.data = <char *>numpool_data(y)
         job.index.data = <char *>numpool_data(index) if index is not None else NULL
-        bytes = (self.scratch(level_now) + 127) // 64 * 64
+        bytes = (self.scratch(&job) + 127) // 64 * 64
         team = min(threads, blocks)
         scratch = <char *>malloc(team * bytes + 64)
         if scratch == NULL:
@@ -345,23 +346,24 @@ cdef class Plan:
             made.append(array if axes is None else array.transpose(axes))
         return tuple(made)
 
-    cdef object execute(self, tuple arrays, tuple outs, int threads):
+    cdef object execute(self, tuple arrays, tuple outs, int threads, bint checked):
         """outs in, outs out, or None when an index names no tap of its window."""
         cdef int bad
         if self.operation < 6:
-            bad = self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, False)
+            bad = self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, False, False)
         else:
-            bad = self.run(threads, outs[0], arrays[0], arrays[1] if len(arrays) > 1 else None, False)
+            bad = self.run(threads, outs[0], arrays[0], arrays[1] if len(arrays) > 1 else None, False, checked)
         return None if bad else outs
 
     def __call__(self, tuple arrays, outs, int threads):
         # `outs`: arrays as `outputs` describes, or None: they are made. Returns them, or None when an index names no tap
         # of its window; then nothing was written to a given `outs`.
+        cdef bint checked = outs is not None and self.needs_check
         if outs is None:
             outs = self.allocate()
-        elif self.needs_check and self.run(threads, None, arrays[0], arrays[1], True):
+        elif checked and self.run(threads, None, arrays[0], arrays[1], True, False):
             return None
-        return self.execute(arrays, outs, threads)
+        return self.execute(arrays, outs, threads, checked)
 
 
 cdef object np_empty = np.empty, np_dtype = np.dtype

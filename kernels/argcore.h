@@ -56,7 +56,7 @@ ALWAYS_INLINE FN(pair) FN(in_row)(const char *p, ptrdiff_t t, const numpool_fold
 #define STAGE across
 #define SOURCE_SIZE ACC_SIZE
 #define TARGET_SIZE ACC_SIZE
-#define TAP(p, t, f) FN(at_tap)(FN(load)(p), (f)->first_tap + (t))
+#define TAP(p, t, f) FN(at_tap)(FN(load)(p), ((f)->first_tap + (t)) * (f)->tap_weight)
 #define PUT(d, x, f) FN(store_pair)(d, x, (f)->dst_apart)
 #include "fold.h"
 
@@ -64,7 +64,7 @@ ALWAYS_INLINE FN(pair) FN(in_row)(const char *p, ptrdiff_t t, const numpool_fold
 #define STAGE across2
 #define SOURCE_SIZE (2 * ACC_SIZE)
 #define TARGET_SIZE ACC_SIZE
-#define TAP(p, t, f) FN(at_tap)((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p), (f)->first_tap + (t))
+#define TAP(p, t, f) FN(at_tap)((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p), ((f)->first_tap + (t)) * (f)->tap_weight)
 #define PUT(d, x, f) FN(store_pair)(d, x, (f)->dst_apart)
 #include "fold.h"
 
@@ -103,13 +103,13 @@ static void FN(emit_taps)(const numpool_job *job, const ACC *value, const SIGNED
     } else if (!job->window_index) {
         int64_t *to = (int64_t *)index, at = run->base;
         const ptrdiff_t kw = job->w.kernel, down = job->h.step * job->position.row, right = job->w.step * job->position.pixel;
-        if (run->table)
-            for (ptrdiff_t i = 0; i < n; i++, at += run->move)
-                to[i] = at + run->table[value[i] == identity ? run->first : tap[i]];
+        if (run->offsets)
+            for (ptrdiff_t i = 0; i < n; i++)
+                to[i] = at + i * run->move + (value[i] == identity ? run->first : tap[i]);
         else
-            for (ptrdiff_t i = 0; i < n; i++, at += run->move) {
+            for (ptrdiff_t i = 0; i < n; i++) {
                 ptrdiff_t t = value[i] == identity ? run->first : tap[i];
-                to[i] = at + t / kw * down + t % kw * right;
+                to[i] = at + i * run->move + t / kw * down + t % kw * right;
             }
     } else if (job->index_size == 1) {
         uint8_t *to = (uint8_t *)index;

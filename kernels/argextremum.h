@@ -88,7 +88,7 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n)
 /* --- emit: values and taps to the output's dtype and the caller's index convention ------------------------------- */
 
 static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t row, const char *value,
-                       const char *tap, char *y, char *index, ptrdiff_t plane_position, const int64_t *table)
+                       const char *tap, char *y, char *index, ptrdiff_t plane_position, int offsets)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0;
     const numpool_window down = numpool_clip(&job->h, row);
@@ -101,8 +101,11 @@ static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const n
         const int level = single && c >= inner && c < outer; /* equal windows in a row, single lanes: one run */
         next = level ? numpool_min(outer, tile->col1) : c + 1;
         const ptrdiff_t skip = (c - tile->col0) * lanes;
-        numpool_run run = {.n = (next - c) * lanes, .table = table,
-                       .first = down.taps && right.taps ? down.skipped * job->w.kernel + right.skipped : -1,
+        numpool_run run = {.n = (next - c) * lanes, .offsets = offsets,
+                       .first = !down.taps || !right.taps ? -1
+                                 : offsets ? down.skipped * job->h.step * job->position.row
+                                             + right.skipped * job->w.step * job->position.pixel
+                                           : down.skipped * job->w.kernel + right.skipped,
                        .base = top + (c * job->w.stride - job->w.before) * job->position.pixel
                                + tile->lane0 * job->position.lane,
                        .move = lanes == 1 ? job->w.stride * job->position.pixel : job->position.lane};
@@ -123,8 +126,8 @@ ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
 
 /* `rows` image rows from `first` on, `step` apart, to (value, tap) rows: the tile's columns of windows. */
 static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, const numpool_tile *tile, const char *plane, ptrdiff_t first,
-                            ptrdiff_t rows, ptrdiff_t step, ptrdiff_t first_tap, char *packed, char *dst,
-                            ptrdiff_t apart)
+                            ptrdiff_t rows, ptrdiff_t step, ptrdiff_t first_tap, ptrdiff_t tap_weight, char *packed,
+                            char *dst, ptrdiff_t apart)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
     const numpool_axis *w = &job->w;
@@ -159,7 +162,7 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
         for (ptrdiff_t i = 0; right && i < some; i++)
             FN(fill)(packed + i * pitch + (left + pixels) * lanes * ACC_SIZE, right * lanes);
         f = (numpool_fold){.src = packed, .src_pitch = pitch, .step = w->step * lanes * ACC_SIZE, .taps = taps,
-                           .first_tap = first_tap, .dst = dst + r * dst_pitch, .dst_pitch = dst_pitch, .dst_apart = apart,
+                           .first_tap = first_tap, .tap_weight = tap_weight, .dst = dst + r * dst_pitch, .dst_pitch = dst_pitch, .dst_apart = apart,
                            .rows = some, .n = cols * lanes, .job = job};
         if (w->stride == 1 || cols == 1) {
             CORE(across)(&f);
@@ -190,9 +193,10 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     if (!scratch)
         return packed_size + 2 * apart;
     char *packed = scratch, *rows = packed + packed_size, *best = rows + room * pitch + NUMPOOL_SLACK;
-    int64_t table[256], *taps = kw * h->kernel <= 256 ? table : NULL;
-    for (ptrdiff_t t = 0; taps && !job->window_index && t < kw * h->kernel; t++)
-        table[t] = t / kw * h->step * job->position.row + t % kw * w->step * job->position.pixel;
+    /* a tap's number in its window, or, where one fits into the accumulator, its position from tap 0 */
+    const ptrdiff_t fall = h->step * job->position.row, move = w->step * job->position.pixel;
+    const int offsets = !job->window_index && (h->kernel - 1) * fall + (kw - 1) * move < INT32_MAX;
+    const ptrdiff_t unit_x = offsets ? move : 1, unit_y = offsets ? fall : kw;
 
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / h->out, first = row % h->out;
@@ -212,9 +216,9 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
                     part.x.pixel = w->step * job->x.pixel;
                     part.w = (numpool_axis){.in = across, .out = 1, .kernel = across, .stride = 1, .step = 1, .passes = 1};
                     FN(row_windows)(&part, &one, from + (right.first + j * w->step) * job->x.pixel,
-                                    down.first + i * h->step, some, h->step, right.skipped + j, packed, rows, apart);
+                                    down.first + i * h->step, some, h->step, right.skipped + j, unit_x, packed, rows, apart);
                     numpool_fold f = {.src = rows, .src_pitch = pitch, .step = pitch, .taps = some, .rows = 1,
-                                      .first_tap = down.skipped + i, .tap_weight = kw, .n = lanes, .src_apart = apart,
+                                      .first_tap = down.skipped + i, .tap_weight = unit_y, .n = lanes, .src_apart = apart,
                                       .dst = best + pitch, .dst_pitch = pitch, .dst_apart = apart, .job = job};
                     CORE(upright)(&f);
                     CORE(join)((ACC *)(void *)best, (SIGNED(ACC_SIZE) *)(void *)(best + apart), pitch / ACC_SIZE, lanes);
@@ -226,7 +230,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             const ptrdiff_t begin = alone ? top.first : numpool_max(0, first * h->stride - h->before);
             const ptrdiff_t stop = (last - 1) * h->stride - h->before + (h->kernel - 1) * h->step + 1;
             const ptrdiff_t count = alone ? top.taps : numpool_max(0, numpool_min(h->in, stop) - begin);
-            FN(row_windows)(job, tile, from, begin, count, unit, 0, packed, rows, apart);
+            FN(row_windows)(job, tile, from, begin, count, unit, 0, unit_x, packed, rows, apart);
             ptrdiff_t inner, outer;
             numpool_interior(h, &inner, &outer);
             for (ptrdiff_t r = first, end; r < last; r = end) {
@@ -234,7 +238,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
                 end = r >= inner && r < outer ? numpool_min(outer, last) : r + 1;
                 numpool_fold f = {.src = rows + (window.first - begin) / unit * pitch, .src_pitch = h->stride * pitch,
                                   .step = h->step / unit * pitch, .taps = window.taps, .first_tap = window.skipped,
-                                  .tap_weight = kw, .rows = end - r, .n = cols * lanes, .src_apart = apart,
+                                  .tap_weight = unit_y, .rows = end - r, .n = cols * lanes, .src_apart = apart,
                                   .dst = best + (r - first) * pitch, .dst_pitch = pitch, .dst_apart = apart, .job = job};
                 if (window.taps)
                     CORE(upright)(&f);
@@ -249,7 +253,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
                       + tile->col0 * job->index.pixel + tile->lane0 * job->index_size;
         for (ptrdiff_t r = first; r < last; r++)
             FN(finish)(job, tile, r, best + (r - first) * pitch, best + apart + (r - first) * pitch,
-                       y + (r - first) * job->y.row, index + (r - first) * job->index.row, position, taps);
+                       y + (r - first) * job->y.row, index + (r - first) * job->index.row, position, offsets);
     }
     return 0;
 }

@@ -42,7 +42,16 @@
 #define PARTS 1
 #endif
 #define LANES LANES_OF(ACC_SIZE)
-#define DIRECT 0
+#define OWN_FLOAT (KIND == KIND_FLOAT && !WIDE) /* sums in the output's own type */
+#if OWN_FLOAT
+#define DIRECT(job) ((job)->divisor && (job)->out_code == OWN_OUT && (int64_t)(ACC)(job)->divisor == (job)->divisor)
+#define LAST last
+#define LAST2 last2
+#else
+#define DIRECT(job) 0
+#define LAST across
+#define LAST2 across2
+#endif
 #define IDENTITY 0
 
 typedef ACC FN(plane) __attribute__((vector_size(VECTOR_BYTES)));
@@ -186,6 +195,29 @@ ALWAYS_INLINE FN(vec) FN(strided)(const char *p, ptrdiff_t t, ptrdiff_t apart)
 #define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
 #include "fold.h"
 
+#if OWN_FLOAT
+/* The same two, with the division. */
+ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) x, const numpool_fold *f)
+{
+    const ACC by = (ACC)f->job->divisor, factor = 1 / by;
+    const int halving = f->job->divisor > 0 && (f->job->divisor & (f->job->divisor - 1)) == 0; /* the product is the quotient */
+    x = halving ? x * factor : x / by;
+    memcpy(p, &x, sizeof x);
+}
+#define STAGE last
+#define SOURCE_SIZE ACC_SIZE
+#define TARGET_SIZE ACC_SIZE
+#define TAP(p, t, f) FN(load_parts)(p, 0)
+#define PUT(d, x, f) FN(store_quotient)(d, x, f)
+#include "fold.h"
+#define STAGE last2
+#define SOURCE_SIZE (2 * ACC_SIZE)
+#define TARGET_SIZE ACC_SIZE
+#define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
+#define PUT(d, x, f) FN(store_quotient)(d, x, f)
+#include "fold.h"
+#endif
+
 /* --- the division ------------------------------------------------------------------------------------------------ */
 
 #if KIND == KIND_INT
@@ -304,6 +336,7 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #include "forward.h"
 #undef QUOTIENT
 #undef TREE
+#undef OWN_FLOAT
 #undef HALF_WIDEN
 #undef DOUBLING
 #include "undefine.h"

@@ -47,7 +47,8 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t phase = COMMON(pitch)(((tile->col1 - tile->col0 - 1) / stride + 1) * lanes) + NUMPOOL_SLACK;
     const ptrdiff_t phase_count = numpool_min(stride, tile->col1 - tile->col0);
     if (!scratch)
-        return (rows_out + 1) * pitch + 3 * NUMPOOL_SLACK + phase_count * phase;
+        return (rows_out + 1) * pitch + 3 * NUMPOOL_SLACK
+               + numpool_max(phase_count * phase, (tile->col1 - tile->col0) * lanes * ACC_SIZE);
     char *down = scratch + rows_out * pitch + NUMPOOL_SLACK, *phases = down + pitch + NUMPOOL_SLACK;
 
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
@@ -62,16 +63,36 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
                    + tile->col0 * job->x.pixel + tile->lane0 * ELEM_SIZE;
         for (ptrdiff_t r = top; r < bottom; r++)
             FN(divide_row)(job, grad + r * job->y.row, r, left, right, lanes, scratch + (r - top) * pitch);
+        ptrdiff_t low_before = -1, high_before = -1;
         for (ptrdiff_t i = first; i < last; i++, to += job->x.row) {
             const ptrdiff_t low = numpool_max(top, numpool_ceil_div(i + h->before - (h->kernel - 1), h->stride));
             const ptrdiff_t high = numpool_min(bottom, (i + h->before) / h->stride + 1);
             const ptrdiff_t width = (right - left) * lanes;
+            if (low == low_before && high == high_before && job->x.pixel == lanes * ELEM_SIZE) { /* as the row above */
+                memcpy(to, to - job->x.row, (tile->col1 - tile->col0) * lanes * ELEM_SIZE);
+                continue;
+            }
+            low_before = low;
+            high_before = high;
             numpool_fold f = {.src = scratch + (low - top) * pitch, .step = pitch, .taps = high - low, .rows = 1,
                               .n = width, .dst = down, .job = job};
             if (high > low && width)
                 SUM(across)(&f);
             else
                 memset(down, 0, width * ACC_SIZE);
+            if (w->kernel <= stride && lanes == 1) { /* no two windows meet: each column has one, or none */
+                ACC *row = (ACC *)(void *)phases;
+                const ACC *sum = (const ACC *)(const void *)down;
+                memset(row, 0, (tile->col1 - tile->col0) * ACC_SIZE);
+                for (ptrdiff_t c = left; c < right; c++) {
+                    const ptrdiff_t start = c * stride - w->before - tile->col0;
+                    const ptrdiff_t end = numpool_min(start + w->kernel, tile->col1 - tile->col0);
+                    for (ptrdiff_t x = numpool_max(start, 0); x < end; x++)
+                        row[x] = sum[c - left];
+                }
+                COMMON(put_phase)(to, phases, tile->col1 - tile->col0, 1, job->x.pixel);
+                continue;
+            }
             for (ptrdiff_t q = 0; q < phase_count; q++) {
                 /* columns col0 + q, col0 + q + stride, ...: window `mid` and the `more` before it hold the first */
                 const ptrdiff_t start = tile->col0 + q + w->before, mid = start / stride, at = start % stride;

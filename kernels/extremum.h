@@ -11,7 +11,9 @@
 #define LANES LANES_OF(ELEM_SIZE)
 #define PARTS 1
 #define OUT_SIZE(job) ELEM_SIZE
-#define DIRECT (KIND != KIND_HALF)
+#define DIRECT(job) (KIND != KIND_HALF)
+#define LAST across
+#define LAST2 across2
 #define WIDEN(tree) (tree)
 #define STEP_STAGE(a, b) STEP(a, b)
 #define TREE_TYPE FN(vec)

@@ -5,7 +5,8 @@
  * Scratch rows hold the identity where the padding is, so `across` has no edges; `down` folds only rows that exist.
  * The includer defines the stages `down`, `across`, `across2` and `emit` (fold.h) and
  *   ELEM_SIZE, ACC_SIZE   bytes of an input element and of an accumulator        PARTS   planes of an accumulator, 1 or 2
- *   OUT_SIZE(job)         bytes of an output element                             DIRECT  1: `across` may store the output
+ *   OUT_SIZE(job)         bytes of an output element
+ *   DIRECT(job)           whether the stages LAST (and LAST2, at stride 2) may store the output in place of `across`
  *   FN(fill)(p, n, apart) sets n accumulators to the identity
  *   FN(finish)(...)       emits a run of rows of one plane */
 
@@ -110,7 +111,7 @@ ALWAYS_INLINE ptrdiff_t FN(row_length)(const numpool_job *job, ptrdiff_t cols, p
 /* One run of rows of sums, across, to dst. */
 static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lanes, ptrdiff_t rows, char *sums,
                            char *spare, ptrdiff_t pitch, ptrdiff_t apart, char *dst, ptrdiff_t dst_pitch,
-                           ptrdiff_t dst_pixel)
+                           ptrdiff_t dst_pixel, int direct)
 {
     const numpool_axis *axis = &job->w;
     numpool_fold f = {.src = sums, .src_pitch = pitch, .step = axis->step * lanes * ACC_SIZE, .taps = axis->kernel,
@@ -131,17 +132,17 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
                 pass.dst = i % 2 ? sums : spare;
                 pass.dst_pitch = pitch;
             }
-            FN(across)(&pass);
+            (direct && i == axis->passes - 1 ? FN(LAST) : FN(across))(&pass);
         }
     } else if (FN(row_length)(job, cols, lanes, dst_pixel) > lanes) {
-        FN(across2)(&f);
+        (direct ? FN(LAST2) : FN(across2))(&f);
     } else {
         f.rows = cols;
         f.n = lanes;
         f.src_pitch = axis->stride * lanes * ACC_SIZE;
         f.dst_pitch = dst_pixel;
         for (ptrdiff_t r = 0; r < rows; r++, f.src += pitch, f.dst += dst_pitch)
-            FN(across)(&f);
+            (direct ? FN(LAST) : FN(across))(&f);
     }
 }
 
@@ -161,7 +162,7 @@ static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const
         part.w = (numpool_axis){.in = some, .out = 1, .kernel = some, .stride = 1, .step = 1, .passes = 1};
         FN(windows)(&part, &one, &part.h, plane + (window.first + j * job->w.step) * job->x.pixel, row, row + 1, sums,
                     pitch, apart);
-        FN(horizontal)(&part, 1, lanes, 1, sums, NULL, pitch, apart, j ? result + next : result, next, lanes * ACC_SIZE);
+        FN(horizontal)(&part, 1, lanes, 1, sums, NULL, pitch, apart, j ? result + next : result, next, lanes * ACC_SIZE, 0);
         if (j == 0)
             continue;
         numpool_fold join = {.dst = result + 2 * next, .dst_pitch = next, .src = result, .src_pitch = next, .step = next,
@@ -188,7 +189,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     if (!scratch)
         return 64 + (2 * PARTS - 1) * apart + numpool_max(rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
     char *sums = scratch + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
-    const int direct = DIRECT && FN(row_length)(job, cols, lanes, job->y.pixel) >= LANES;
+    const int direct = DIRECT(job) && FN(row_length)(job, cols, lanes, job->y.pixel) >= LANES;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
         next = numpool_min(tile->row1, row - first + job->h.out);
@@ -203,10 +204,10 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         }
         FN(vertical)(job, tile, from, first, last, sums, pitch, results_apart, span * lanes, spare);
         if (direct) {
-            FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, 0, out, job->y.row, job->y.pixel);
+            FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, 0, out, job->y.row, job->y.pixel, 1);
         } else {
             FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, results_apart, results,
-                           out_pitch, lanes * ACC_SIZE);
+                           out_pitch, lanes * ACC_SIZE, 0);
             FN(finish)(job, tile, first, last, results, out_pitch, results_apart, out);
         }
     }

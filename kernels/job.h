@@ -45,6 +45,7 @@ typedef struct {
     ptrdiff_t out_size; /* average: bytes of an output element */
     int out_code;      /* average: the result's number type, one of enum numpool_out */
     int check_only;    /* backward: validate the indices and write nothing */
+    int checked;       /* backward: the indices have been validated by a call before */
     int scatter;       /* backward of an extremum: one store per window instead of one gather per input element */
 } numpool_job;
 
@@ -87,7 +88,7 @@ typedef struct {
 typedef struct {
     ptrdiff_t n;                 /* elements */
     ptrdiff_t first, base, move; /* first tap inside, or -1; position of tap 0; position step from element to element */
-    const int64_t *table;        /* position of each tap from tap 0, or NULL */
+    int offsets;                 /* taps are positions from tap 0, not numbers */
 } numpool_run;
 
 /* The longest vector of any level: scratch rows have this much room behind them. */
@@ -97,7 +98,11 @@ typedef struct {
 #define NUMPOOL_PART 512
 
 /* A gather looks at no more windows for one input element. */
-#define NUMPOOL_GATHER 64
+#define NUMPOOL_GATHER 16
+/* Elements of grad_output that a backward pass of an extremum takes at once, where rows are shorter. */
+#define NUMPOOL_RUN 2048
+/* Whole numbers below this divide exactly in float32 (float64) arithmetic, but for one step. */
+#define NUMPOOL_EXACT(size) ((size) == 4 ? (ptrdiff_t)1 << 22 : (ptrdiff_t)1 << 50)
 
 /* --- geometry shared by every block ------------------------------------------------------------------------------ */
 

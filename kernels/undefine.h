@@ -14,3 +14,5 @@
 #undef KEY_OFFSET
 #undef PREFETCH
 #undef OPERATION_OF_KEYS
+#undef LAST
+#undef LAST2

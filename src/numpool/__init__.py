@@ -2,10 +2,14 @@
 
 Rooms, one direction::
 
-    pooling (public functions)  -->  plan (checks, plans)  -->  geometry (windows)
-                                       |        threads, levels (how many, which)
-                                       v
-                                    _kernels (compiled: blocks, threads, row loops)
+    pooling (public functions)  -->  plan (a call, checked and frozen)  -->  blocks   (how much at a time)
+                                       |        threads, levels              indices  (what an index means)
+                                       |        (how many, which)            arrays   (which axis is what)
+                                       v                                     geometry (windows)
+                                    _kernels (compiled: blocks,              arguments (every form as one type)
+                                    threads, row loops)
+
+Each of the rooms on the right imports only from those below it.
 """
 
 from numpool._version import __version__

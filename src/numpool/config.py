@@ -27,8 +27,8 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        With "dicts": ``version``, ``levels`` (that this machine runs), ``level`` (in force), ``openmp`` (False: calls run
-        serial), ``threads`` (the most that a call takes) and ``compiler``.
+        With "dicts": ``version``, ``levels`` (that this machine runs), ``level`` (in force), ``openmp`` (False: calls
+        run serial), ``threads`` (the most that a call takes) and ``compiler``.
 
     Raises
     ------
@@ -88,19 +88,23 @@ def explain(function: Callable[..., Any] | str, x: Any, *args: Any, **kwargs: An
     """
     name = function if isinstance(function, str) else getattr(function, "__name__", None)
     if name not in pooling.__all__ or not (isinstance(function, str) or function is getattr(pooling, name)):
-        raise ValueError(f"explain needs a pooling function or its name, one of {', '.join(pooling.__all__)}; got {function!r}")
+        raise ValueError(
+            f"explain needs a pooling function or its name, one of {', '.join(pooling.__all__)}; got {function!r}"
+        )
     given = inspect.signature(getattr(pooling, name)).bind(x, *args, **kwargs)
     given.apply_defaults()
     arrays = tuple(given.arguments.pop(key) for key in ("x", "grad_output", "indices") if key in given.arguments)
     given.arguments.pop("out")
-    made = plan.call(pooling.OPERATIONS[name], arrays, tuple(given.arguments.values()))
-    source = made.arrays[0]
-    print(f"{name}: {source.dtype} {source.shape} -> {' and '.join(str(shape) for shape, _ in made.outputs)}")
-    if made.plan is None:
+    call = plan.CALLS[pooling.OPERATIONS[name]](arrays, tuple(given.arguments.values()))
+    source = call.arrays[0]
+    print(f"{name}: {source.dtype} {source.shape} -> {' and '.join(str(result.shape) for result in call.results)}")
+    if call.plan is None:
         print("  nothing to compute: a result without elements")
         return
-    for line in plan.describe(made):
+    for line in plan.describe(call.plan):
         print(f"  {line}")
-    threads = plan_threads(made.plan.cost)
-    print(f"  level {_kernels.get_level()}, {threads} thread{'s' * (threads > 1)} for {made.plan.cost} bytes read and written, "
-          f"{made.plan.scratch_bytes()} bytes of scratch a thread")
+    threads = plan_threads(call.plan.cost)
+    print(
+        f"  level {_kernels.get_level()}, {threads} thread{'s' * (threads > 1)} for {call.plan.cost} bytes read and "
+        f"written, {call.plan.scratch_bytes()} bytes of scratch a thread"
+    )

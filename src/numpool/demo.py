@@ -21,6 +21,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 import numpool
+from numpool.pooling import Layout
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -95,7 +96,7 @@ def size_text(photo: Pixels) -> str:
     return f"{photo.shape[1]}x{photo.shape[0]}"
 
 
-def pool(operation: str, x: Pixels, window: Window, layout: str) -> Pixels:
+def pool(operation: str, x: Pixels, window: Window, layout: Layout) -> Pixels:
     """What the demo shows: uint8 in, uint8 out; the average counts real pixels only, so borders stay bright."""
     pooled: Pixels
     if operation == "max":
@@ -151,7 +152,7 @@ def naive_pool(
 
 
 def idiom_pool(operation: str, x: Pixels, window: Window) -> Pixels:
-    """The NumPy idiom: reshape where windows tile the image, sliding_window_view over a padded copy where they slide."""
+    """The NumPy idiom: reshape where windows tile the image, sliding_window_view over a padded copy elsewhere."""
     kernel, stride, padding = window
     height, width, channels = x.shape
     if kernel == stride:

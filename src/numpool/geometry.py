@@ -6,36 +6,13 @@ sizes are Python integers, so nothing overflows before it has been checked.
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
+
+from numpool.arguments import Pair, paddings, pair
 
 # What the kernels' 64-bit sums of positions can hold.
 MOST = 2**62
-
-
-def integer(name: str, value: Any, least: int) -> int:
-    """`value` as an int; bool and float are not integers here."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an integer; got {value!r} of type {type(value).__name__}")
-    number = operator.index(value)
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}; got {number}")
-    return number
-
-
-def pair(name: str, value: Any, least: int) -> tuple[int, int]:
-    """One integer for both axes, or one for each."""
-    if isinstance(value, tuple | list):
-        if len(value) != 2:
-            raise ValueError(f"{name} must be an integer or a pair of integers (height, width); got {value!r}")
-        return integer(name, value[0], least), integer(name, value[1], least)
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(
-            f"{name} must be an integer or a pair of integers (height, width); got {value!r} of type {type(value).__name__}"
-        )
-    return (integer(name, value, least),) * 2
 
 
 @dataclass(frozen=True)
@@ -60,13 +37,18 @@ class Axis:
         """Whether no window reaches beyond the input."""
         return self.before == 0 and (self.out - 1) * self.stride + self.extent <= self.size
 
+    @property
+    def tiles(self) -> bool:
+        """Whether a second input behind this one would take the same windows again, one after the last of these."""
+        return self.inside and self.size == self.out * self.stride and self.extent <= self.stride
+
     def counts_alike(self, padding: bool) -> bool:
         """Whether every window has the same number of positions in an average's divisor."""
         end = (self.out - 1) * self.stride - self.before + self.kernel
         return end <= self.size + self.after if padding else self.inside
 
 
-def axis(name: str, size: int, kernel: int, stride: int, padding: tuple[int, int] | str, dilation: int, ceil: bool) -> Axis:
+def axis(name: str, size: int, kernel: int, stride: int, padding: Pair | str, dilation: int, ceil: bool) -> Axis:
     """The windows over an axis of `size`; `name` is for the error texts."""
     if size < 1:
         raise ValueError(f"every spatial size must be at least 1; got {name} = {size}")
@@ -88,8 +70,8 @@ def axis(name: str, size: int, kernel: int, stride: int, padding: tuple[int, int
         out = -(-size // stride)  # a stride beyond the kernel may leave the last of these out above
     if out < 1:
         raise ValueError(
-            f"the window must fit into the padded {name}; got {size} + {before} + {after} = {padded} positions for a kernel "
-            f"of {kernel} with dilation {dilation}, which takes {extent}"
+            f"the window must fit into the padded {name}; got {size} + {before} + {after} = {padded} positions for a "
+            f"kernel of {kernel} with dilation {dilation}, which takes {extent}"
         )
     if out == 1:
         stride = max(padded, extent)  # there is no second window: any stride that reaches beyond does
@@ -98,46 +80,28 @@ def axis(name: str, size: int, kernel: int, stride: int, padding: tuple[int, int
     return Axis(size, out, kernel, stride, dilation, before, after)
 
 
-def paddings(value: Any) -> tuple[tuple[int, int], tuple[int, int]] | tuple[str, str]:
-    """Every form of `padding` as (before, after) for height and width, or the name of the rule twice."""
-    form = (
-        "padding must be an integer, a pair (height, width), a pair of pairs ((before, after), (before, after)), "
-        "'valid', 'same' or 'same_lower'"
-    )
-    if isinstance(value, str):
-        if value not in ("valid", "same", "same_lower"):
-            raise ValueError(f"{form}; got {value!r}")
-        return value, value
-    if isinstance(value, tuple | list):
-        if len(value) != 2:
-            raise ValueError(f"{form}; got {value!r}")
-        if all(isinstance(v, tuple | list) for v in value):
-            if any(len(v) != 2 for v in value):
-                raise ValueError(f"{form}; got {value!r}")
-            return tuple((integer("padding", v[0], 0), integer("padding", v[1], 0)) for v in value)  # type: ignore[return-value]
-        if any(isinstance(v, tuple | list | str) for v in value):
-            raise TypeError(f"{form}; got {value!r}")
-    elif isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{form}; got {value!r} of type {type(value).__name__}")
-    height, width = pair("padding", value, 0)
-    return (height, height), (width, width)
+def spatial_axes(ndim: int, layout: str) -> Pair:
+    """Which axes of an array are its height and its width."""
+    return (ndim - 2, ndim - 1) if layout == "NCHW" else (ndim - 3, ndim - 2)
 
 
-@cache
-def passes(kernel: int) -> tuple[tuple[int, int], ...]:
-    """A wide window as a chain of narrow folds, (taps, gap) each; only for operations that may count a tap twice.
+def windows(
+    shape: tuple[int, ...], layout: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any
+) -> tuple[Axis, Axis]:
+    """The windows over the height and the width of an input of this shape, from the caller's own arguments."""
+    least = 2 if layout == "NCHW" else 3
+    if len(shape) < least:
+        raise ValueError(f'layout "{layout}" needs at least {least} dimensions; got shape {shape}')
+    sizes = [shape[a] for a in spatial_axes(len(shape), layout)]
+    kernels = pair("kernel_size", kernel_size, 1)
+    empty = stride is None or (isinstance(stride, tuple | list) and not stride)
+    strides = kernels if empty else pair("stride", stride, 1)
+    pads, dilations, ceil = paddings(padding), pair("dilation", dilation, 1), bool(ceil_mode)
+    h = axis("height", sizes[0], kernels[0], strides[0], pads[0], dilations[0], ceil)
+    w = axis("width", sizes[1], kernels[1], strides[1], pads[1], dilations[1], ceil)
+    return h, w
 
-    A fold of `taps` windows of width w, `gap` <= w positions apart, makes windows of w + (taps - 1) * gap. The chain with the
-    fewest loads: 13 is 5 taps, then 3 of those, 4 apart.
-    """
-    best: list[tuple[int, tuple[tuple[int, int], ...]]] = [(0, ())]
-    for k in range(1, kernel + 1):
-        choices = [(k, ((k, 1),))] if k <= 5 else []
-        for taps in range(2, 6):
-            for gap in range(1, (k - 1) // (taps - 1) + 1):
-                width = k - (taps - 1) * gap
-                if gap <= width < k:
-                    loads, chain = best[width]
-                    choices.append((loads + taps + 1, (*chain, (taps, gap))))  # + 1: the store between
-        best.append(min(choices))
-    return best[kernel][1]
+
+def output_shape(shape: tuple[int, ...], layout: str, h: Axis, w: Axis) -> tuple[int, ...]:
+    height, width = spatial_axes(len(shape), layout)
+    return (*shape[:height], h.out, w.out, *shape[width + 1 :])

@@ -35,23 +35,57 @@ __all__ = list(OPERATIONS)
 
 @overload
 def max_pool2d(
-    x: npt.ArrayLike, kernel_size: Ints, stride: Stride = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: Literal[False] = False, *, layout: Layout = "NCHW", index: Index = "plane", out: Array | None = None,
+    x: npt.ArrayLike,
+    kernel_size: Ints,
+    stride: Stride = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: Literal[False] = False,
+    *,
+    layout: Layout = "NCHW",
+    index: Index = "plane",
+    out: Array | None = None,
 ) -> Array: ...
 @overload
 def max_pool2d(
-    x: npt.ArrayLike, kernel_size: Ints, stride: Stride, padding: Padding, dilation: Ints, ceil_mode: bool,
-    return_indices: Literal[True], *, layout: Layout = "NCHW", index: Index = "plane", out: tuple[Array, Array] | None = None,
+    x: npt.ArrayLike,
+    kernel_size: Ints,
+    stride: Stride,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool,
+    return_indices: Literal[True],
+    *,
+    layout: Layout = "NCHW",
+    index: Index = "plane",
+    out: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]: ...
 @overload
 def max_pool2d(
-    x: npt.ArrayLike, kernel_size: Ints, stride: Stride = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, *, return_indices: Literal[True], layout: Layout = "NCHW", index: Index = "plane",
+    x: npt.ArrayLike,
+    kernel_size: Ints,
+    stride: Stride = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    *,
+    return_indices: Literal[True],
+    layout: Layout = "NCHW",
+    index: Index = "plane",
     out: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]: ...
 def max_pool2d(
-    x: npt.ArrayLike, kernel_size: Ints, stride: Stride = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: bool = False, *, layout: Layout = "NCHW", index: Index = "plane",
+    x: npt.ArrayLike,
+    kernel_size: Ints,
+    stride: Stride = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    *,
+    layout: Layout = "NCHW",
+    index: Index = "plane",
     out: Any = None,
 ) -> Array | tuple[Array, Array]:
     """Maximum over 2-D windows.
@@ -65,8 +99,9 @@ def max_pool2d(
     stride : int or pair of int, optional
         Step from window to window; the kernel size if None or ``()``.
     padding : int, pair, pair of pairs or str
-        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same" (``ceil(size / stride)``
-        outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is no "half the kernel" rule.
+        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same"
+        (``ceil(size / stride)`` outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is
+        no "half the kernel" rule.
     dilation : int or pair of int
         Distance between the taps of a window.
     ceil_mode : bool
@@ -76,9 +111,9 @@ def max_pool2d(
     layout : {"NCHW", "NHWC"}
         Whether the channel comes before the height and width or after them.
     index : {"plane", "window", "tensor", "nhwc"}
-        What an index is: position in the H x W plane (int64, as PyTorch); number of the tap in its window, ``kh * KW + kw`` (uint8 up to
-        255 taps, uint16 up to 65535, else int32; "no tap" is the largest value, or -1); position in the whole array (int64,
-        as ONNX); ``(h * W + w) * C + c`` (int64, as TensorFlow).
+        What an index is: position in the H x W plane (int64, as PyTorch); number of the tap in its window,
+        ``kh * KW + kw`` (uint8 up to 255 taps, uint16 up to 65535, else int32; "no tap" is the largest value, or -1);
+        position in the whole array (int64, as ONNX); ``(h * W + w) * C + c`` (int64, as TensorFlow).
     out : array or pair of arrays, optional
         Where to write the result (and the indices): their exact shape and dtype, any strides, no overlap with `x`.
 
@@ -98,9 +133,9 @@ def max_pool2d(
 
     Notes
     -----
-    NaN propagates from every place in a window, and its index is that of the first NaN. Equal values: the first in row-major
-    order; +0.0 and -0.0 are equal. Padding never wins: a window that holds nothing but padding gives -inf (the least value of an integer dtype, False) and the index
-    "no tap" (-1).
+    NaN propagates from every place in a window, and its index is that of the first NaN. Equal values: the first in
+    row-major order; +0.0 and -0.0 are equal. Padding never wins: a window that holds nothing but padding gives -inf
+    (the least value of an integer dtype, False) and the index "no tap" (-1).
 
     References
     ----------
@@ -119,15 +154,26 @@ def max_pool2d(
            [13, 15]])
     """
     results = pool(
-        "max", (x,),
-        (kernel_size, stride, padding, dilation, 1 if ceil_mode else 0, 1 if return_indices else 0, layout, index), out,
+        "max",
+        (x,),
+        (kernel_size, stride, padding, dilation, 1 if ceil_mode else 0, 1 if return_indices else 0, layout, index),
+        out,
     )
     return (results[0], results[1]) if return_indices else results[0]
 
 
 def max_pool2d_backward(
-    grad_output: npt.ArrayLike, indices: npt.ArrayLike, input_shape: Sequence[int], kernel_size: Ints, stride: Stride = None,
-    padding: Padding = 0, dilation: Ints = 1, ceil_mode: bool = False, *, layout: Layout = "NCHW", index: Index = "plane",
+    grad_output: npt.ArrayLike,
+    indices: npt.ArrayLike,
+    input_shape: Sequence[int],
+    kernel_size: Ints,
+    stride: Stride = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    *,
+    layout: Layout = "NCHW",
+    index: Index = "plane",
     out: Array | None = None,
 ) -> Array:
     """Gradient of `max_pool2d` with respect to its input.
@@ -145,8 +191,9 @@ def max_pool2d_backward(
     stride : int or pair of int, optional
         Step from window to window; the kernel size if None or ``()``.
     padding : int, pair, pair of pairs or str
-        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same" (``ceil(size / stride)``
-        outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is no "half the kernel" rule.
+        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same"
+        (``ceil(size / stride)`` outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is
+        no "half the kernel" rule.
     dilation : int or pair of int
         Distance between the taps of a window.
     ceil_mode : bool
@@ -154,9 +201,9 @@ def max_pool2d_backward(
     layout : {"NCHW", "NHWC"}
         Whether the channel comes before the height and width or after them.
     index : {"plane", "window", "tensor", "nhwc"}
-        What an index is: position in the H x W plane (int64, as PyTorch); number of the tap in its window, ``kh * KW + kw`` (uint8 up to
-        255 taps, uint16 up to 65535, else int32; "no tap" is the largest value, or -1); position in the whole array (int64,
-        as ONNX); ``(h * W + w) * C + c`` (int64, as TensorFlow).
+        What an index is: position in the H x W plane (int64, as PyTorch); number of the tap in its window,
+        ``kh * KW + kw`` (uint8 up to 255 taps, uint16 up to 65535, else int32; "no tap" is the largest value, or -1);
+        position in the whole array (int64, as ONNX); ``(h * W + w) * C + c`` (int64, as TensorFlow).
     out : array, optional
         Where to write the result: its exact shape and dtype, any strides, no overlap with the inputs.
 
@@ -170,7 +217,8 @@ def max_pool2d_backward(
     TypeError
         An argument has the wrong type, or an array a dtype that cannot be pooled.
     ValueError
-        An argument breaks its rule, or an index names no tap of its own window inside the input; the message states the rule and the values. Nothing has been written then.
+        An argument breaks its rule, or an index names no tap of its own window inside the input; the message states the
+        rule and the values. Nothing has been written then.
 
     Notes
     -----
@@ -189,30 +237,70 @@ def max_pool2d_backward(
     """
     args = (
         tuple(input_shape) if isinstance(input_shape, list) else input_shape,
-        kernel_size, stride, padding, dilation, 1 if ceil_mode else 0, layout, index,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        1 if ceil_mode else 0,
+        layout,
+        index,
     )
     return pool("extremum_backward", (grad_output, indices), args, out)[0]
 
 
 @overload
 def min_pool2d(
-    x: npt.ArrayLike, kernel_size: Ints, stride: Stride = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: Literal[False] = False, *, layout: Layout = "NCHW", index: Index = "plane", out: Array | None = None,
+    x: npt.ArrayLike,
+    kernel_size: Ints,
+    stride: Stride = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: Literal[False] = False,
+    *,
+    layout: Layout = "NCHW",
+    index: Index = "plane",
+    out: Array | None = None,
 ) -> Array: ...
 @overload
 def min_pool2d(
-    x: npt.ArrayLike, kernel_size: Ints, stride: Stride, padding: Padding, dilation: Ints, ceil_mode: bool,
-    return_indices: Literal[True], *, layout: Layout = "NCHW", index: Index = "plane", out: tuple[Array, Array] | None = None,
+    x: npt.ArrayLike,
+    kernel_size: Ints,
+    stride: Stride,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool,
+    return_indices: Literal[True],
+    *,
+    layout: Layout = "NCHW",
+    index: Index = "plane",
+    out: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]: ...
 @overload
 def min_pool2d(
-    x: npt.ArrayLike, kernel_size: Ints, stride: Stride = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, *, return_indices: Literal[True], layout: Layout = "NCHW", index: Index = "plane",
+    x: npt.ArrayLike,
+    kernel_size: Ints,
+    stride: Stride = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    *,
+    return_indices: Literal[True],
+    layout: Layout = "NCHW",
+    index: Index = "plane",
     out: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]: ...
 def min_pool2d(
-    x: npt.ArrayLike, kernel_size: Ints, stride: Stride = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: bool = False, *, layout: Layout = "NCHW", index: Index = "plane",
+    x: npt.ArrayLike,
+    kernel_size: Ints,
+    stride: Stride = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    *,
+    layout: Layout = "NCHW",
+    index: Index = "plane",
     out: Any = None,
 ) -> Array | tuple[Array, Array]:
     """Minimum over 2-D windows.
@@ -226,8 +314,9 @@ def min_pool2d(
     stride : int or pair of int, optional
         Step from window to window; the kernel size if None or ``()``.
     padding : int, pair, pair of pairs or str
-        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same" (``ceil(size / stride)``
-        outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is no "half the kernel" rule.
+        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same"
+        (``ceil(size / stride)`` outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is
+        no "half the kernel" rule.
     dilation : int or pair of int
         Distance between the taps of a window.
     ceil_mode : bool
@@ -237,9 +326,9 @@ def min_pool2d(
     layout : {"NCHW", "NHWC"}
         Whether the channel comes before the height and width or after them.
     index : {"plane", "window", "tensor", "nhwc"}
-        What an index is: position in the H x W plane (int64, as PyTorch); number of the tap in its window, ``kh * KW + kw`` (uint8 up to
-        255 taps, uint16 up to 65535, else int32; "no tap" is the largest value, or -1); position in the whole array (int64,
-        as ONNX); ``(h * W + w) * C + c`` (int64, as TensorFlow).
+        What an index is: position in the H x W plane (int64, as PyTorch); number of the tap in its window,
+        ``kh * KW + kw`` (uint8 up to 255 taps, uint16 up to 65535, else int32; "no tap" is the largest value, or -1);
+        position in the whole array (int64, as ONNX); ``(h * W + w) * C + c`` (int64, as TensorFlow).
     out : array or pair of arrays, optional
         Where to write the result (and the indices): their exact shape and dtype, any strides, no overlap with `x`.
 
@@ -259,9 +348,9 @@ def min_pool2d(
 
     Notes
     -----
-    NaN propagates from every place in a window, and its index is that of the first NaN. Equal values: the first in row-major
-    order; +0.0 and -0.0 are equal. Padding never wins: a window that holds nothing but padding gives inf (the greatest value of an integer dtype, True) and the index
-    "no tap" (-1).
+    NaN propagates from every place in a window, and its index is that of the first NaN. Equal values: the first in
+    row-major order; +0.0 and -0.0 are equal. Padding never wins: a window that holds nothing but padding gives inf (the
+    greatest value of an integer dtype, True) and the index "no tap" (-1).
 
     References
     ----------
@@ -280,15 +369,26 @@ def min_pool2d(
            [ 8, 10]])
     """
     results = pool(
-        "min", (x,),
-        (kernel_size, stride, padding, dilation, 1 if ceil_mode else 0, 1 if return_indices else 0, layout, index), out,
+        "min",
+        (x,),
+        (kernel_size, stride, padding, dilation, 1 if ceil_mode else 0, 1 if return_indices else 0, layout, index),
+        out,
     )
     return (results[0], results[1]) if return_indices else results[0]
 
 
 def min_pool2d_backward(
-    grad_output: npt.ArrayLike, indices: npt.ArrayLike, input_shape: Sequence[int], kernel_size: Ints, stride: Stride = None,
-    padding: Padding = 0, dilation: Ints = 1, ceil_mode: bool = False, *, layout: Layout = "NCHW", index: Index = "plane",
+    grad_output: npt.ArrayLike,
+    indices: npt.ArrayLike,
+    input_shape: Sequence[int],
+    kernel_size: Ints,
+    stride: Stride = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    *,
+    layout: Layout = "NCHW",
+    index: Index = "plane",
     out: Array | None = None,
 ) -> Array:
     """Gradient of `min_pool2d` with respect to its input.
@@ -306,8 +406,9 @@ def min_pool2d_backward(
     stride : int or pair of int, optional
         Step from window to window; the kernel size if None or ``()``.
     padding : int, pair, pair of pairs or str
-        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same" (``ceil(size / stride)``
-        outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is no "half the kernel" rule.
+        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same"
+        (``ceil(size / stride)`` outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is
+        no "half the kernel" rule.
     dilation : int or pair of int
         Distance between the taps of a window.
     ceil_mode : bool
@@ -315,9 +416,9 @@ def min_pool2d_backward(
     layout : {"NCHW", "NHWC"}
         Whether the channel comes before the height and width or after them.
     index : {"plane", "window", "tensor", "nhwc"}
-        What an index is: position in the H x W plane (int64, as PyTorch); number of the tap in its window, ``kh * KW + kw`` (uint8 up to
-        255 taps, uint16 up to 65535, else int32; "no tap" is the largest value, or -1); position in the whole array (int64,
-        as ONNX); ``(h * W + w) * C + c`` (int64, as TensorFlow).
+        What an index is: position in the H x W plane (int64, as PyTorch); number of the tap in its window,
+        ``kh * KW + kw`` (uint8 up to 255 taps, uint16 up to 65535, else int32; "no tap" is the largest value, or -1);
+        position in the whole array (int64, as ONNX); ``(h * W + w) * C + c`` (int64, as TensorFlow).
     out : array, optional
         Where to write the result: its exact shape and dtype, any strides, no overlap with the inputs.
 
@@ -331,7 +432,8 @@ def min_pool2d_backward(
     TypeError
         An argument has the wrong type, or an array a dtype that cannot be pooled.
     ValueError
-        An argument breaks its rule, or an index names no tap of its own window inside the input; the message states the rule and the values. Nothing has been written then.
+        An argument breaks its rule, or an index names no tap of its own window inside the input; the message states the
+        rule and the values. Nothing has been written then.
 
     Notes
     -----
@@ -350,15 +452,29 @@ def min_pool2d_backward(
     """
     args = (
         tuple(input_shape) if isinstance(input_shape, list) else input_shape,
-        kernel_size, stride, padding, dilation, 1 if ceil_mode else 0, layout, index,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        1 if ceil_mode else 0,
+        layout,
+        index,
     )
     return pool("extremum_backward", (grad_output, indices), args, out)[0]
 
 
 def avg_pool2d(
-    x: npt.ArrayLike, kernel_size: Ints, stride: Stride = None, padding: Padding = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None, *, layout: Layout = "NCHW",
-    dtype: npt.DTypeLike | None = None, out: Array | None = None,
+    x: npt.ArrayLike,
+    kernel_size: Ints,
+    stride: Stride = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+    *,
+    layout: Layout = "NCHW",
+    dtype: npt.DTypeLike | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Average over 2-D windows.
 
@@ -371,8 +487,9 @@ def avg_pool2d(
     stride : int or pair of int, optional
         Step from window to window; the kernel size if None or ``()``.
     padding : int, pair, pair of pairs or str
-        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same" (``ceil(size / stride)``
-        outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is no "half the kernel" rule.
+        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same"
+        (``ceil(size / stride)`` outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is
+        no "half the kernel" rule.
     ceil_mode : bool
         Round the number of windows up instead of down; no window starts in the padding behind the input.
     count_include_pad : bool
@@ -382,8 +499,8 @@ def avg_pool2d(
     layout : {"NCHW", "NHWC"}
         Whether the channel comes before the height and width or after them.
     dtype : dtype, optional
-        Dtype of the result: by default that of `x` for floats, else float64. An integer dtype, for integer and bool `x`, rounds
-        half to even and saturates where a divisor override or a narrower dtype makes the average not fit.
+        Dtype of the result: by default that of `x` for floats, else float64. An integer dtype, for integer and bool
+        `x`, rounds half to even and saturates where a divisor override or a narrower dtype makes the average not fit.
     out : array, optional
         Where to write the result: its exact shape and dtype, any strides, no overlap with `x`.
 
@@ -401,9 +518,9 @@ def avg_pool2d(
 
     Notes
     -----
-    Values of one sign give a result within 4 units in the last place, whatever the window's size. float16 and bfloat16 are
-    summed in float32 or wider, integers exactly. NaN and inf touch only the windows that hold them. A window without an
-    element and ``count_include_pad=False`` gives NaN, and 0 in an integer dtype.
+    Values of one sign give a result within 4 units in the last place, whatever the window's size. float16 and bfloat16
+    are summed in float32 or wider, integers exactly. NaN and inf touch only the windows that hold them. A window
+    without an element and ``count_include_pad=False`` gives NaN, and 0 in an integer dtype.
 
     References
     ----------
@@ -420,15 +537,30 @@ def avg_pool2d(
     array([[2]], dtype=uint8)
     """
     args = (
-        kernel_size, stride, padding, 1 if ceil_mode else 0, 1 if count_include_pad else 0, divisor_override, layout, dtype,
+        kernel_size,
+        stride,
+        padding,
+        1 if ceil_mode else 0,
+        1 if count_include_pad else 0,
+        divisor_override,
+        layout,
+        dtype,
     )
     return pool("average", (x,), args, out)[0]
 
 
 def avg_pool2d_backward(
-    grad_output: npt.ArrayLike, input_shape: Sequence[int], kernel_size: Ints, stride: Stride = None, padding: Padding = 0,
-    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None, *,
-    layout: Layout = "NCHW", out: Array | None = None,
+    grad_output: npt.ArrayLike,
+    input_shape: Sequence[int],
+    kernel_size: Ints,
+    stride: Stride = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+    *,
+    layout: Layout = "NCHW",
+    out: Array | None = None,
 ) -> Array:
     """Gradient of `avg_pool2d` with respect to its input.
 
@@ -443,8 +575,9 @@ def avg_pool2d_backward(
     stride : int or pair of int, optional
         Step from window to window; the kernel size if None or ``()``.
     padding : int, pair, pair of pairs or str
-        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same" (``ceil(size / stride)``
-        outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is no "half the kernel" rule.
+        Padding on every side; (height, width); ((top, bottom), (left, right)); "valid" (none); "same"
+        (``ceil(size / stride)`` outputs, the odd element at the end) or "same_lower" (at the start). Any size: there is
+        no "half the kernel" rule.
     ceil_mode : bool
         Round the number of windows up instead of down; no window starts in the padding behind the input.
     count_include_pad : bool
@@ -481,6 +614,12 @@ def avg_pool2d_backward(
     """
     args = (
         tuple(input_shape) if isinstance(input_shape, list) else input_shape,
-        kernel_size, stride, padding, 1 if ceil_mode else 0, 1 if count_include_pad else 0, divisor_override, layout,
+        kernel_size,
+        stride,
+        padding,
+        1 if ceil_mode else 0,
+        1 if count_include_pad else 0,
+        divisor_override,
+        layout,
     )
     return pool("average_backward", (grad_output,), args, out)[0]

@@ -16,7 +16,6 @@
 The kernels run with the number that they are given and ask nobody else.
 """
 
-import operator
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,6 +24,7 @@ from math import ceil
 from pathlib import Path, PurePosixPath
 
 from numpool import _kernels
+from numpool.arguments import integer
 
 # libgomp ends the whole process when the system refuses it a thread; no call gains from more than this.
 MOST_THREADS = 1024
@@ -115,18 +115,6 @@ _omp_at_import: int = _kernels.omp_max_threads()
 _at_import = _default_threads(_omp_at_import, cpu_quota())
 
 
-def _checked_count(n: int) -> int:
-    if isinstance(n, bool):
-        raise TypeError(f"the number of threads must be an integer; got {n!r} of type bool")
-    try:
-        count = operator.index(n)
-    except TypeError:
-        raise TypeError(f"the number of threads must be an integer; got {n!r} of type {type(n).__name__}") from None
-    if count < 1:
-        raise ValueError(f"the number of threads must be at least 1; got {count}")
-    return count
-
-
 def set_num_threads(n: int) -> None:
     """Set the largest number of threads that a pooling call may take, for the whole process.
 
@@ -162,7 +150,7 @@ def set_num_threads(n: int) -> None:
     >>> numpool.set_num_threads(before)
     """
     global _chosen_threads
-    _chosen_threads = _checked_count(n)
+    _chosen_threads = integer("the number of threads", n, 1)
 
 
 def get_num_threads() -> int:
@@ -236,7 +224,7 @@ def num_threads(n: int) -> AbstractContextManager[None]:
     ...     numpool.get_num_threads()
     1
     """
-    return _threads_within(_checked_count(n))
+    return _threads_within(integer("the number of threads", n, 1))
 
 
 @contextmanager

@@ -1,0 +1,89 @@
+"""Arguments: every form that a caller may write, as one type; or an error that states the rule, then the value."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, TypeAlias
+
+Pair: TypeAlias = tuple[int, int]
+
+LAYOUTS = ("NCHW", "NHWC")
+INDEXES = ("plane", "window", "tensor", "nhwc")
+PADDINGS = ("valid", "same", "same_lower")
+
+
+def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    rule = f"{name} must be one of {', '.join(choices)}"
+    if not isinstance(value, str):
+        raise TypeError(f"{rule}; got {value!r} of type {type(value).__name__}")
+    if value not in choices:
+        raise ValueError(f"{rule}; got {value!r}")
+    return value
+
+
+def whole(rule: str, value: Any) -> int:
+    """`value` as an int; bool and float are not integers here. `rule` is what the error text says."""
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+    raise TypeError(f"{rule}; got {value!r} of type {type(value).__name__}")
+
+
+def integer(name: str, value: Any, least: int, rule: str | None = None) -> int:
+    number = whole(rule or f"{name} must be an integer", value)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}; got {number}")
+    return number
+
+
+def pair(name: str, value: Any, least: int) -> Pair:
+    """One integer for both axes, or one for each."""
+    rule = f"{name} must be an integer or a pair of integers (height, width)"
+    if not isinstance(value, tuple | list):
+        return (integer(name, value, least, rule),) * 2
+    if len(value) != 2:
+        raise ValueError(f"{rule}; got {value!r}")
+    return integer(name, value[0], least), integer(name, value[1], least)
+
+
+def paddings(value: Any) -> tuple[Pair, Pair] | tuple[str, str]:
+    """Every form of `padding` as (before, after) for height and width, or the name of the rule twice."""
+    rule = (
+        "padding must be an integer, a pair (height, width), a pair of pairs ((before, after), (before, after)), "
+        "'valid', 'same' or 'same_lower'"
+    )
+    if isinstance(value, str):
+        if value not in PADDINGS:
+            raise ValueError(f"{rule}; got {value!r}")
+        return value, value
+    if not isinstance(value, tuple | list):
+        both = integer("padding", value, 0, rule)
+        return (both, both), (both, both)
+    nested = [isinstance(v, tuple | list) for v in value]
+    if len(value) != 2 or (all(nested) and any(len(v) != 2 for v in value)):
+        raise ValueError(f"{rule}; got {value!r}")
+    if any(nested) and not all(nested) or any(isinstance(v, str) for v in value):
+        raise TypeError(f"{rule}; got {value!r}")
+    (top, bottom), (left, right) = value if all(nested) else [(v, v) for v in value]
+    return (
+        (integer("padding", top, 0), integer("padding", bottom, 0)),
+        (integer("padding", left, 0), integer("padding", right, 0)),
+    )
+
+
+def input_size(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, tuple | list):
+        raise TypeError(f"input_shape must be a tuple of integers; got {value!r} of type {type(value).__name__}")
+    return tuple(integer("input_shape", n, 0) for n in value)
+
+
+def divisor(value: Any) -> int:
+    """`divisor_override`; 0 where there is none."""
+    if value is None:
+        return 0
+    number = whole("divisor_override must be None or an integer", value)
+    if number == 0 or abs(number) >= 2**63:
+        raise ValueError(f"divisor_override must not be 0, and must lie within +-(2**63 - 1); got {number}")
+    return number

@@ -1,0 +1,172 @@
+"""Arrays: which of their axes are what, and which ones the kernels can read and write where they lie.
+
+The kernels see every array as (leads..., height, width, lanes): channels-first has one lane a pixel and its channels
+among the leads, channels-last has its channels as lanes. Which it is, is read off the strides, not off the layout's
+name, so that a transposed view needs no copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from numpool import _kernels
+from numpool.geometry import MOST, spatial_axes
+
+DTYPES = _kernels.DTYPES
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+Shape: TypeAlias = tuple[int, ...]
+Arrays: TypeAlias = tuple[np.ndarray, ...]
+
+# Steps that NumPy may take to tell whether two arrays overlap. Any: its stubs know only the names of 0 and -1.
+MOST_WORK: Any = 10_000_000
+
+
+def checked_array(name: str, value: Any, dtypes: tuple[str, ...]) -> np.ndarray:
+    """`value` as an array that the kernels can read: a known dtype, native byte order, aligned."""
+    array = np.asarray(value)
+    if array.dtype.name not in dtypes:
+        raise TypeError(f"{name} must have one of the dtypes {', '.join(dtypes)}; got {array.dtype}")
+    if not array.dtype.isnative:
+        return array.astype(array.dtype.newbyteorder("="))
+    return array if array.flags.aligned else array.copy()
+
+
+def extent(array: np.ndarray) -> int:
+    """Bytes from the first element to the end of the last one in memory."""
+    last: int = sum(max(0, (n - 1) * stride) for n, stride in zip(array.shape, array.strides, strict=True))
+    return last + array.itemsize
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which axes of an array are what: `order` lists leads, height, width and, if there are any, lanes."""
+
+    order: tuple[int, ...]
+    leads: int
+
+    @property
+    def has_lanes(self) -> bool:
+        return len(self.order) > self.leads + 2
+
+    def split(self, axes: list[int] | Shape) -> tuple[list[int], int, int, int]:
+        """A number an axis, such as strides, as those of the leads, a row, a pixel and a lane (0: there are none)."""
+        laid = [axes[a] for a in self.order]
+        row, pixel, *lane = laid[self.leads :]
+        return laid[: self.leads], row, pixel, lane[0] if lane else 0
+
+    def fits(self, array: np.ndarray) -> bool:
+        """Whether the lanes of each pixel of `array` are adjacent."""
+        lane = self.order[-1]
+        return not self.has_lanes or array.shape[lane] == 1 or array.strides[lane] == array.itemsize
+
+    def is_of(self, array: np.ndarray) -> bool:
+        """Whether `array` lies as a new array of this place would."""
+        expected = array.itemsize
+        for a in reversed(self.order):
+            if array.strides[a] != expected and array.shape[a] != 1:
+                return False
+            expected *= array.shape[a]
+        return array.flags.aligned and array.dtype.isnative
+
+    def recipe(self, shape: Shape) -> tuple[Shape, Shape | None]:
+        """The shape to allocate, and the transposition of it (None: none) that has `shape`."""
+        if self.order == tuple(range(len(self.order))):
+            return shape, None
+        axes = tuple(int(a) for a in np.argsort(self.order))
+        return tuple(shape[a] for a in self.order), axes
+
+    def empty(self, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+        """A new array of this shape whose memory has this order."""
+        laid, axes = self.recipe(shape)
+        array = np.empty(laid, dtype)
+        return array if axes is None else array.transpose(axes)
+
+    def unallocated(self, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+        """The header of such an array: its shape and strides, over a single element."""
+        laid, axes = self.recipe(shape)
+        strides = [dtype.itemsize * prod(laid[a + 1 :]) for a in range(len(laid))]
+        view = np.lib.stride_tricks.as_strided(np.empty(1, dtype), laid, strides, writeable=False)
+        return view if axes is None else view.transpose(axes)
+
+
+def place(array: np.ndarray, layout: str) -> Place:
+    """How to walk `array`: lanes are the axis whose elements are adjacent, unless that is the width."""
+    height, width = spatial_axes(array.ndim, layout)
+    others = [a for a in range(array.ndim) if a not in (height, width)]
+    lanes: list[int] = []
+    if array.flags.c_contiguous:  # with axes of length 1 the strides alone do not say what is what
+        lanes = [array.ndim - 1] if layout == "NHWC" and array.shape[-1] > 1 else []
+    elif array.shape[width] == 1 or array.strides[width] != array.itemsize:
+        lanes = [a for a in others if array.shape[a] > 1 and array.strides[a] == array.itemsize][-1:]
+    leads = [a for a in others if a not in lanes]
+    return Place((*leads, height, width, *lanes), len(leads))
+
+
+def readable(array: np.ndarray, layout: str) -> tuple[np.ndarray, Place]:
+    """`array` and how to walk it; copied once where channels-last pixels are scattered."""
+    at = place(array, layout)
+    width = spatial_axes(array.ndim, layout)[1]
+    adjacent = array.shape[width] == 1 or array.strides[width] == array.itemsize
+    if layout == "NHWC" and not at.has_lanes and array.shape[-1] > 1 and not adjacent:
+        array = np.ascontiguousarray(array)
+        at = place(array, layout)
+    return array, at
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an array that a call returns looks like."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+
+    def __post_init__(self) -> None:
+        if prod(self.shape) * self.dtype.itemsize >= MOST:
+            raise ValueError(f"the result must be smaller than 2**62 bytes; got shape {self.shape}")
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.may_share_memory(a, b) and np.shares_memory(a, b, max_work=MOST_WORK)
+
+
+def checked_outs(out: Any, results: tuple[Result, ...], sources: Arrays) -> Arrays | None:
+    """The arrays that the caller wants written, or None."""
+    if out is None:
+        return None
+    names: tuple[str, ...] = ("out",)
+    if len(results) == 1:
+        given = (out,)
+    elif isinstance(out, tuple | list) and len(out) == 2:
+        names, given = ("out[0]", "out[1]"), tuple(out)
+    else:
+        raise TypeError(
+            f"out must be a pair of arrays (values, indices) when indices are returned; got {type(out).__name__}"
+        )
+    for name, array, result in zip(names, given, results, strict=True):
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{name} must be a NumPy array; got {array!r} of type {type(array).__name__}")
+        if array.shape != result.shape or array.dtype != result.dtype:
+            raise ValueError(
+                f"{name} must have the shape {result.shape} and the dtype {result.dtype} of the result; "
+                f"got shape {array.shape} and dtype {array.dtype}"
+            )
+        if not array.flags.writeable:
+            raise ValueError(f"{name} must be writeable; got a read-only array of shape {array.shape}")
+        for other in sources:
+            if overlap(array, other):
+                raise ValueError(
+                    f"{name} must not overlap an input; got an array of shape {array.shape} that shares memory with "
+                    f"one of shape {other.shape}"
+                )
+        if any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True)):
+            raise ValueError(f"{name} must have memory of its own for each element; got strides {array.strides}")
+    if len(given) == 2 and overlap(*given):
+        raise ValueError(
+            f"the two arrays of out must not overlap each other; got shapes {given[0].shape} and {given[1].shape}"
+        )
+    return given

@@ -1,0 +1,147 @@
+"""Blocks: how much is done at a time, so that its scratch stays in the caches.
+
+A block is some rows, columns and lanes of the result (of the input, for a backward pass). The kernels fold the windows
+of a block into scratch rows first; threads share the blocks.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from numpool import _kernels
+from numpool.arrays import FLOATS
+from numpool.geometry import Axis
+
+Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
+
+# Bytes of scratch rows that a block fills: half of a small first-level cache. Measured from 4 to 64 KiB.
+BLOCK_BYTES = 16 * 1024
+# The same where a tall window goes by passes.
+CHAIN_BYTES = 96 * 1024
+# Below this a row of windows is not cut into column blocks.
+MOST_ROW_BYTES = 32 * 1024
+
+
+@cache
+def passes(kernel: int) -> Chain:
+    """A wide window as a chain of narrow folds, (taps, gap) each; only for operations that may count a tap twice.
+
+    A fold of `taps` windows of width w, `gap` <= w positions apart, makes windows of w + (taps - 1) * gap. The chain
+    with the fewest loads: 13 is 5 taps, then 3 of those, 4 apart.
+    """
+    best: list[tuple[int, Chain]] = [(0, ())]
+    for k in range(1, kernel + 1):
+        choices: list[tuple[int, Chain]] = [(k, ((k, 1),))] if k <= 5 else []
+        for taps in range(2, 6):
+            for gap in range(1, (k - 1) // (taps - 1) + 1):
+                width = k - (taps - 1) * gap
+                if gap <= width < k:
+                    loads, chain = best[width]
+                    choices.append((loads + taps + 1, (*chain, (taps, gap))))  # + 1: the store between
+        best.append(min(choices))
+    return best[kernel][1]
+
+
+def axis_words(a: Axis, idempotent: bool) -> dict[str, Any]:
+    """The words of an axis in a plan; `idempotent`: the operation may count a tap twice."""
+    chain: Chain = ((a.kernel, 1),)
+    if idempotent and a.dilation == 1 and 5 < a.kernel <= 512 and a.out > a.kernel:
+        longer = passes(a.kernel)
+        if a.stride * sum(taps + 1 for taps, _ in longer[:-1]) + longer[-1][0] < a.kernel:
+            chain = longer
+    return {
+        "size": a.size,
+        "out": a.out,
+        "kernel": a.kernel,
+        "stride": a.stride,
+        "step": a.dilation,
+        "before": a.before,
+        "after": a.after,
+        "passes": chain,
+    }
+
+
+def accumulator(operation: str, dtype: str) -> int:
+    """Bytes of one accumulator, all its parts."""
+    size = 1 if dtype == "bool" else np.dtype(dtype if dtype != "bfloat16" else "float16").itemsize
+    if operation in ("max", "min"):
+        return size
+    if operation.startswith("arg"):
+        return 2 * max(4, size)
+    if operation.endswith("backward"):
+        return max(4, size)
+    wide = operation == "wide_average"
+    if dtype in FLOATS:
+        return (8 if wide else 4) if size < 8 else (16 if wide else 8)
+    return {1: 4, 2: 4, 4: 8, 8: 16}[size] * (2 if wide and size <= 2 else 1)
+
+
+def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int) -> dict[str, Any]:
+    """How many rows, columns and lanes a block has, so that its scratch stays in the first-level cache."""
+    size = accumulator(operation, dtype)
+    if operation.endswith("backward"):
+        return backward_blocks(operation, h, w, lanes, size, rows // h.size, dtype in FLOATS[:2])
+    arg = operation.startswith("arg")
+    if w.extent > _kernels.PART or (arg and h.kernel > _kernels.PART):
+        some = max(1, MOST_ROW_BYTES // (min(w.kernel, _kernels.PART) * size))
+        if arg:
+            some = max(1, min(some, MOST_ROW_BYTES // (min(h.kernel, _kernels.PART) * size)))
+        return {"block": (1, 1, min(lanes, some)), "parts": True}
+    some = lanes
+    if w.extent * lanes * size > MOST_ROW_BYTES:
+        some = min(lanes, max(16, MOST_ROW_BYTES // (w.extent * size) // 16 * 16))
+    elif (
+        rows < 16 and lanes >= 128 and h.kernel * w.kernel > 16
+    ):  # few windows, all of them large: threads share the lanes
+        some = max(64, lanes // 16 // 16 * 16)
+    if len(axis_words(h, operation in ("max", "min"))["passes"]) > 1:  # scratch: a block's rows, and those of the passes
+        count = max(8, h.kernel)
+        cols = (CHAIN_BYTES // (some * size * (2 * count * h.stride + h.kernel)) - w.extent) // w.stride + 1
+        if cols >= min(w.out, w.extent):
+            return {"block": (count, min(w.out, cols), some)}
+        return blocks_of_one_pass(h, w, some, size, BLOCK_BYTES)  # too narrow: fold all taps at once instead
+    high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
+    room = BLOCK_BYTES * (4 if arg else 1)
+    cols = w.out
+    if (w.out * w.stride + w.extent) * some * size * (1 + high) > max(room, MOST_ROW_BYTES):
+        least = max(room, MOST_ROW_BYTES) // (some * size * (1 + high))
+        cols = min(w.out, max(1, (least - w.extent) // w.stride + 1))
+    per_row = ((cols - 1) * w.stride + w.extent if not arg else cols) * some * size * (h.stride if arg else 1)
+    return {"block": (max(1, (room - high * per_row) // per_row), cols, some)}
+
+
+def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, room: int) -> dict[str, Any]:
+    cols = min(w.out, max(1, (MOST_ROW_BYTES // (lanes * size) - w.extent) // w.stride + 1))
+    per_row = ((cols - 1) * w.stride + w.extent) * lanes * size
+    return {"block": (max(1, room // per_row), cols, lanes), "h": axis_words(h, False)}
+
+
+def backward_blocks(operation: str, h: Axis, w: Axis, lanes: int, size: int, planes: int, half: bool) -> dict[str, Any]:
+    """Blocks of input rows, and how an extremum's gradient is done."""
+    near_y, near_x = (h.extent - 1) // h.stride + 2, (w.extent - 1) // w.stride + 2  # windows that meet one input row, column
+    room = 2 * BLOCK_BYTES // size
+    if operation == "average_backward":
+        some = lanes if (near_x + 1) * lanes <= room else min(lanes, max(16, room // (near_x + 1) // 16 * 16))
+        cols = min(w.size, max(1, room // some - near_x))
+        cols = min(w.size, -(-cols // w.stride) * w.stride)
+        count = room // ((cols // w.stride + near_x) * some) * h.stride - h.extent
+        return {"block": (max(1, count), cols, some)}
+    if lanes >= 16 and (near_y - 1) * (near_x - 1) <= 9:
+        room = 12 * 1024 * 4 // size  # elements of grad_output, twice
+        some = min(lanes, max(32, room // (4 * near_y * min(w.out, 64)) // 16 * 16))
+        across = min(w.out, max(near_x + 1, room // (4 * near_y * some)))
+        cols = w.size if across == w.out else (across - near_x) * w.stride
+        count = (room // (across * some) - near_y) * h.stride + 1
+        return {"block": (max(1, count), cols, some)}
+    if planes >= 8:  # threads take planes, small ones several at a time
+        rows = h.size * max(1, planes // 16)
+    else:  # threads share a plane; windows across a border are looked at twice
+        rows = max(-(-h.size // 4), min(4 * h.kernel, h.size))
+    some = lanes
+    if half:  # summed in scratch, in float32
+        some = min(lanes, max(16, 3 * room // w.size // 16 * 16))
+        rows = min(rows, 3 * room // (w.size * some))
+    return {"block": (max(1, min(rows, 2**30 // (w.size * some))), w.size, some), "scatter": True}
