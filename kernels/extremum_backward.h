@@ -192,7 +192,8 @@ static int FN(read)(const numpool_job *job, const numpool_tile *tile, FN(run) *r
     const ptrdiff_t below = (r + run->rows - 1) * job->h.stride - job->h.before + (job->h.kernel - 1) * job->h.step + 1;
     const int64_t span = numpool_max(0, (run->rows > job->h.out ? job->h.in : numpool_min(job->h.in, below)) - above)
                          * job->position.row;
-    const int64_t limit = numpool_min(span, INT32_MAX), taps = job->h.kernel * job->w.kernel;
+    const uint64_t limit = (uint64_t)numpool_min(span, INT32_MAX);
+    const int64_t taps = job->h.kernel * job->w.kernel;
     const ptrdiff_t index_row = job->index.row, grad_row = job->y.row;
     const char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + r * index_row
                         + run->first * job->index.pixel + tile->lane0 * job->index_size;
@@ -215,8 +216,8 @@ static int FN(read)(const numpool_job *job, const numpool_tile *tile, FN(run) *r
         if (!job->window_index) {
             const int64_t *at = (const int64_t *)(const void *)from, step = job->position.lane;
             for (ptrdiff_t j = 0; j < piece; j++) {
-                const int64_t rest = at[j] - zero - j * step; /* step is 0 for single lanes */
-                to[j] = at[j] == -1 ? -1 : (rest < 0) | (rest >= limit) ? -2 : (PLACE)rest;
+                const uint64_t rest = (uint64_t)(at[j] - (step ? zero + j * step : zero)); /* below zero: beyond any limit */
+                to[j] = rest < limit ? (PLACE)rest : at[j] == -1 ? -1 : -2;
             }
         } else if (job->index_size == 1) {
             for (ptrdiff_t j = 0; j < piece; j++)
@@ -371,7 +372,10 @@ ALWAYS_INLINE void FN(gather)(char *dst, const FN(run) *run, const FN(holder) *w
             memcpy(&p, run->place + windows[e].at + at, sizeof p);
             sum += (FN(vec))((FN(ivec))g & (p == windows[e].says));
         }
-        memcpy(dst + at * ACC_SIZE, &sum, numpool_min(run->lanes * ACC_SIZE, (ptrdiff_t)sizeof sum));
+        if (run->lanes >= LANES)
+            memcpy(dst + at * ACC_SIZE, &sum, sizeof sum);
+        else
+            memcpy(dst, &sum, run->lanes * ACC_SIZE);
     }
 }
 
@@ -386,9 +390,15 @@ static ptrdiff_t FN(gather_block)(const numpool_job *job, const numpool_tile *ti
     const ptrdiff_t rows_out = numpool_min(h->out, (tile->row1 - tile->row0 + reach_y - 1) / h->stride + 2);
     FN(run) run = {0};
     if (!scratch)
-        return FN(make_run)(job, &run, rows_out, 0, most, lanes, NULL) + lanes * ACC_SIZE + NUMPOOL_SLACK;
+        return FN(make_run)(job, &run, rows_out, 0, most, lanes, NULL) + lanes * ACC_SIZE + NUMPOOL_SLACK
+               + 2 * cols * (ptrdiff_t)sizeof(ptrdiff_t);
     const ptrdiff_t taken = FN(make_run)(job, &run, rows_out, left, right, lanes, scratch);
     FN(holder) windows[NUMPOOL_GATHER];
+    ptrdiff_t *begins = (ptrdiff_t *)(void *)(scratch + taken + (lanes * ACC_SIZE + NUMPOOL_SLACK) / 8 * 8), *ends = begins + cols;
+    for (ptrdiff_t x = 0; x < cols; x++) { /* windows [begin, end) hold a column */
+        begins[x] = numpool_max(left, numpool_ceil_div(tile->col0 + x + w->before - reach_x, w->stride));
+        ends[x] = numpool_min(right, (tile->col0 + x + w->before) / w->stride + 1);
+    }
 
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / h->in, first = row % h->in;
@@ -406,8 +416,7 @@ static ptrdiff_t FN(gather_block)(const numpool_job *job, const numpool_tile *ti
             const ptrdiff_t low = numpool_max(top, numpool_ceil_div(y + h->before - reach_y, h->stride));
             const ptrdiff_t high = numpool_min(bottom, (y + h->before) / h->stride + 1);
             for (ptrdiff_t x = tile->col0; x < tile->col1; x++) {
-                const ptrdiff_t begin = numpool_max(left, numpool_ceil_div(x + w->before - reach_x, w->stride));
-                const ptrdiff_t end = numpool_min(right, (x + w->before) / w->stride + 1);
+                const ptrdiff_t begin = begins[x - tile->col0], end = ends[x - tile->col0];
                 ptrdiff_t count = 0;
                 for (ptrdiff_t r = low; r < high; r++)
                     for (ptrdiff_t c = begin; c < end; c++) {
