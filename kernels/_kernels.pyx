@@ -51,7 +51,7 @@ cdef extern from "job.h":
         int parts, count_padding
         int64_t divisor
         ptrdiff_t out_size
-        int out_code, check_only, checked, scatter
+        int out_code, check_only
     ctypedef struct numpool_tile:
         ptrdiff_t row0, row1, col0, col1, lane0, lane1
         const char *limit
@@ -231,7 +231,6 @@ cdef class Plan:
         job.divisor = spec["divisor"]
         job.out_code = spec["out_code"]
         job.out_size = spec["out_size"]
-        job.scatter = spec["scatter"]
         self.rows, self.cols = spec["rows"], spec["cols"]
         self.block_rows, self.block_cols, self.block_lanes = spec["block"]
         self.x_extent = spec["x_extent"]
@@ -253,7 +252,7 @@ cdef class Plan:
     def scratch_bytes(self):
         return self.scratch(&self.job)
 
-    cdef int run(self, int threads, object x, object y, object index, bint check_only, bint checked) except -1:
+    cdef int run(self, int threads, object x, object y, object index, bint check_only) except -1:
         """All blocks of the call. Returns 1 when an index names no tap of its window.
 
         x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads)."""
@@ -266,12 +265,12 @@ cdef class Plan:
         cdef int bad = 0, t
         if check_only:  # over the rows of the output, which need not be those of the input
             job.check_only = 1
-        job.checked = checked
         cdef ptrdiff_t rows = self.rows // job.h.size * job.h.out if check_only else self.rows
         cdef ptrdiff_t cols = job.w.out if check_only else self.cols
         if check_only:
             across = (cols + self.block_cols - 1) // self.block_cols
-        blocks = (rows + self.block_rows - 1) // self.block_rows * across * deep
+        cdef ptrdiff_t block_rows = self.block_rows // job.h.size * job.h.out if check_only else self.block_rows
+        blocks = (rows + block_rows - 1) // block_rows * across * deep
         job.x.data = <char *>numpool_data(x) if x is not None else NULL
         job.x.end = job.x.data + self.x_extent
         job.y.data = <char *>numpool_data(y)
@@ -284,35 +283,35 @@ cdef class Plan:
         cdef char *aligned = scratch + (64 - <uintptr_t>scratch % 64)
         with nogil:
             if team == 1:
-                bad = self.work(block, &job, rows, cols, across, deep, 0, blocks, aligned)
+                bad = self.work(block, &job, rows, cols, block_rows, across, deep, 0, blocks, aligned)
             else:
-                bad = self.share(block, &job, rows, cols, across, deep, blocks, team, bytes, aligned)
+                bad = self.share(block, &job, rows, cols, block_rows, across, deep, blocks, team, bytes, aligned)
         free(scratch)
         return bad
 
-    cdef int share(self, numpool_block *block, const numpool_job *job, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t across,
-                   ptrdiff_t deep, ptrdiff_t blocks, ptrdiff_t team, ptrdiff_t bytes, char *scratch) noexcept nogil:
+    cdef int share(self, numpool_block *block, const numpool_job *job, ptrdiff_t rows, ptrdiff_t cols,
+                   ptrdiff_t block_rows, ptrdiff_t across, ptrdiff_t deep, ptrdiff_t blocks, ptrdiff_t team, ptrdiff_t bytes, char *scratch) noexcept nogil:
         """One contiguous range of blocks a thread: no two threads store to one cache line, but at a range's ends."""
         cdef int bad = 0
         cdef ptrdiff_t t
         for t in prange(team, num_threads=team, schedule="static", chunksize=1):
-            bad |= self.work(block, job, rows, cols, across, deep, t * blocks // team, (t + 1) * blocks // team,
+            bad |= self.work(block, job, rows, cols, block_rows, across, deep, t * blocks // team, (t + 1) * blocks // team,
                              scratch + t * bytes)
         return bad
 
-    cdef int work(self, numpool_block *block, const numpool_job *job, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t across,
-                  ptrdiff_t deep, ptrdiff_t first, ptrdiff_t last, char *scratch) noexcept nogil:
+    cdef int work(self, numpool_block *block, const numpool_job *job, ptrdiff_t rows, ptrdiff_t cols,
+                  ptrdiff_t block_rows, ptrdiff_t across, ptrdiff_t deep, ptrdiff_t first, ptrdiff_t last, char *scratch) noexcept nogil:
         """Blocks [first, last): rows outermost, then columns, then lanes."""
         cdef numpool_tile tile
         cdef ptrdiff_t i, end
         cdef int bad = 0
         tile.limit = NULL
         if self.y_dense and across * deep == 1:  # rows follow each other in the output, up to the next thread's first
-            end = min(last * self.block_rows, rows)
+            end = min(last * block_rows, rows)
             tile.limit = job.y.data + end * job.y.row
         for i in range(first, last):
-            tile.row0 = i // (across * deep) * self.block_rows
-            tile.row1 = min(tile.row0 + self.block_rows, rows)
+            tile.row0 = i // (across * deep) * block_rows
+            tile.row1 = min(tile.row0 + block_rows, rows)
             tile.col0 = i // deep % across * self.block_cols
             tile.col1 = min(tile.col0 + self.block_cols, cols)
             tile.lane0 = i % deep * self.block_lanes
@@ -346,24 +345,23 @@ cdef class Plan:
             made.append(array if axes is None else array.transpose(axes))
         return tuple(made)
 
-    cdef object execute(self, tuple arrays, tuple outs, int threads, bint checked):
+    cdef object execute(self, tuple arrays, tuple outs, int threads):
         """outs in, outs out, or None when an index names no tap of its window."""
         cdef int bad
         if self.operation < 6:
-            bad = self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, False, False)
+            bad = self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, False)
         else:
-            bad = self.run(threads, outs[0], arrays[0], arrays[1] if len(arrays) > 1 else None, False, checked)
+            bad = self.run(threads, outs[0], arrays[0], arrays[1] if len(arrays) > 1 else None, False)
         return None if bad else outs
 
     def __call__(self, tuple arrays, outs, int threads):
         # `outs`: arrays as `outputs` describes, or None: they are made. Returns them, or None when an index names no tap
         # of its window; then nothing was written to a given `outs`.
-        cdef bint checked = outs is not None and self.needs_check
         if outs is None:
             outs = self.allocate()
-        elif checked and self.run(threads, None, arrays[0], arrays[1], True, False):
+        elif self.needs_check and self.run(threads, None, arrays[0], arrays[1], True):
             return None
-        return self.execute(arrays, outs, threads, checked)
+        return self.execute(arrays, outs, threads)
 
 
 cdef object np_empty = np.empty, np_dtype = np.dtype

@@ -45,8 +45,6 @@ typedef struct {
     ptrdiff_t out_size; /* average: bytes of an output element */
     int out_code;      /* average: the result's number type, one of enum numpool_out */
     int check_only;    /* backward: validate the indices and write nothing */
-    int checked;       /* backward: the indices have been validated by a call before */
-    int scatter;       /* backward of an extremum: one store per window instead of one gather per input element */
 } numpool_job;
 
 /* A block: output rows (input rows in a backward pass) of all planes in one count, columns and lanes. */
@@ -97,8 +95,6 @@ typedef struct {
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512
 
-/* A gather looks at no more windows for one input element. */
-#define NUMPOOL_GATHER 16
 /* Elements of grad_output that a backward pass of an extremum takes at once, where rows are shorter. */
 #define NUMPOOL_RUN 2048
 /* Whole numbers below this divide exactly in float32 (float64) arithmetic, but for one step. */
@@ -113,7 +109,6 @@ typedef struct {
 static inline ptrdiff_t numpool_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 static inline ptrdiff_t numpool_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 static inline ptrdiff_t numpool_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a <= 0 ? -(-a / b) : (a - 1) / b + 1; }
-static inline ptrdiff_t numpool_floor_div(ptrdiff_t a, ptrdiff_t b) { return a >= 0 ? a / b : -((-a - 1) / b) - 1; }
 
 static inline numpool_window numpool_clip(const numpool_axis *a, ptrdiff_t i)
 {

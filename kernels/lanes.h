@@ -36,7 +36,7 @@
 #define SHUFFLE(mask_type, a, b, ...) __builtin_shuffle(a, b, (mask_type){__VA_ARGS__})
 #endif
 
-/* Even and odd positions of two vectors laid end to end, and the inverse, for 2 to 64 lanes. */
+/* Even (from 0) and odd (from 1) positions of two vectors laid end to end, for 2 to 64 lanes. */
 #define COUNT_BY_2(n, from) NUMPOOL_CAT(COUNT_BY_2_, n)(from)
 #define COUNT_BY_2_1(f) (f)
 #define COUNT_BY_2_2(f) COUNT_BY_2_1(f), COUNT_BY_2_1((f) + 2)
@@ -45,9 +45,4 @@
 #define COUNT_BY_2_16(f) COUNT_BY_2_8(f), COUNT_BY_2_8((f) + 16)
 #define COUNT_BY_2_32(f) COUNT_BY_2_16(f), COUNT_BY_2_16((f) + 32)
 #define COUNT_BY_2_64(f) COUNT_BY_2_32(f), COUNT_BY_2_32((f) + 64)
-#define ZIP(n, from) NUMPOOL_CAT(ZIP_, n)(from, n)
-#define ZIP_2(f, n) (f), (f) + (n)
-#define ZIP_4(f, n) ZIP_2(f, n), ZIP_2((f) + 1, n)
-#define ZIP_8(f, n) ZIP_4(f, n), ZIP_4((f) + 2, n)
-#define ZIP_16(f, n) ZIP_8(f, n), ZIP_8((f) + 4, n)
 #endif

@@ -1,6 +1,5 @@
 /* x86-64-v3 (AVX2, FMA unused): 32-byte vectors. */
 #define LEVEL v3
-#define LEVEL_TARGET "x86-64-v3"
 #define VECTOR_BYTES 32
 #define LANES_1 32
 #define LANES_2 16

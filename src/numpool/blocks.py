@@ -83,7 +83,7 @@ def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int) 
     """How many rows, columns and lanes a block has, so that its scratch stays in the first-level cache."""
     size = accumulator(operation, dtype)
     if operation.endswith("backward"):
-        return backward_blocks(operation, h, w, lanes, size, rows // h.size, dtype in FLOATS[:2])
+        return backward_blocks(operation, h, w, lanes, size, rows // h.size)
     arg = operation.startswith("arg")
     if w.extent > _kernels.PART or (arg and h.kernel > _kernels.PART):
         some = max(1, MOST_ROW_BYTES // (min(w.kernel, _kernels.PART) * size))
@@ -119,7 +119,7 @@ def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, room: int) -> di
     return {"block": (max(1, room // per_row), cols, lanes), "h": axis_words(h, False)}
 
 
-def backward_blocks(operation: str, h: Axis, w: Axis, lanes: int, size: int, planes: int, half: bool) -> dict[str, Any]:
+def backward_blocks(operation: str, h: Axis, w: Axis, lanes: int, size: int, planes: int) -> dict[str, Any]:
     """Blocks of input rows, and how an extremum's gradient is done."""
     near_y, near_x = (h.extent - 1) // h.stride + 2, (w.extent - 1) // w.stride + 2  # windows that meet one input row, column
     room = 2 * BLOCK_BYTES // size
@@ -129,19 +129,6 @@ def backward_blocks(operation: str, h: Axis, w: Axis, lanes: int, size: int, pla
         cols = min(w.size, -(-cols // w.stride) * w.stride)
         count = room // ((cols // w.stride + near_x) * some) * h.stride - h.extent
         return {"block": (max(1, count), cols, some)}
-    if lanes >= 16 and (near_y - 1) * (near_x - 1) <= 9:
-        room = 12 * 1024 * 4 // size  # elements of grad_output, twice
-        some = min(lanes, max(32, room // (4 * near_y * min(w.out, 64)) // 16 * 16))
-        across = min(w.out, max(near_x + 1, room // (4 * near_y * some)))
-        cols = w.size if across == w.out else (across - near_x) * w.stride
-        count = (room // (across * some) - near_y) * h.stride + 1
-        return {"block": (max(1, count), cols, some)}
-    if planes >= 8:  # threads take planes, small ones several at a time
-        rows = h.size * max(1, planes // 16)
-    else:  # threads share a plane; windows across a border are looked at twice
-        rows = max(-(-h.size // 4), min(4 * h.kernel, h.size))
-    some = lanes
-    if half:  # summed in scratch, in float32
-        some = min(lanes, max(16, 3 * room // w.size // 16 * 16))
-        rows = min(rows, 3 * room // (w.size * some))
-    return {"block": (max(1, min(rows, 2**30 // (w.size * some))), w.size, some), "scatter": True}
+    # An index may name any place of its plane, so a block is whole planes, or some lanes of one.
+    some = lanes if planes >= 16 else min(lanes, max(16, lanes // 16 // 16 * 16))
+    return {"block": (h.size * max(1, planes // 4), w.size, some)}

@@ -107,7 +107,6 @@ def make_spec(
         "out_code": OUTS.index(y.dtype.name) if y.dtype.name in OUTS else 0,
         "out_size": y.itemsize,
         "cost": x.nbytes + y.nbytes,
-        "scatter": False,
         "parts": False,
     }
     if index:
