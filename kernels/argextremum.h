@@ -137,7 +137,7 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
     const ptrdiff_t high = numpool_max(low, numpool_min(start + span, w->in));
     const ptrdiff_t left = numpool_min(low - start, span), pixels = high - low, right = span - left - pixels;
     const ptrdiff_t pitch = FN(pitch)(span * lanes), dst_pitch = FN(pitch)(cols * lanes);
-    const ptrdiff_t at_once = numpool_max(1, 8192 / numpool_max(pitch, 1)); /* packed rows stay in the first-level cache */
+    const ptrdiff_t at_once = numpool_max(1, NUMPOOL_PACKED / numpool_max(pitch, 1));
     const int halves = w->stride == 2 && lanes == 1 && w->step == 1 && taps <= 5;
     for (ptrdiff_t r = 0; r < rows; r += at_once) {
         const ptrdiff_t some = numpool_min(at_once, rows - r);
@@ -186,7 +186,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t pitch = FN(pitch)(cols * lanes), kw = w->kernel;
     const ptrdiff_t span = job->parts ? numpool_min(kw, NUMPOOL_PART) : (cols - 1) * w->stride + (kw - 1) * w->step + 1;
     const ptrdiff_t packed_pitch = FN(pitch)(span * lanes);
-    const ptrdiff_t packed_size = packed_pitch * numpool_max(1, 8192 / numpool_max(packed_pitch, 1)) + 2 * NUMPOOL_SLACK;
+    const ptrdiff_t packed_size = packed_pitch + NUMPOOL_PACKED + 2 * NUMPOOL_SLACK; /* the larger, and never less for more */
     const ptrdiff_t tall = numpool_min(h->kernel, NUMPOOL_PART), out_rows = tile->row1 - tile->row0;
     const ptrdiff_t room = out_rows == 1 ? tall : (out_rows - 1) * h->stride + (tall - 1) * h->step + 1;
     const ptrdiff_t apart = (room + out_rows + 1) * pitch + 2 * NUMPOOL_SLACK; /* rows of the first stage, then the best */

@@ -21,6 +21,7 @@ typedef struct {
     ptrdiff_t rows, first, last, lanes; /* rows, which may be those of several planes; columns [first, last) */
     ptrdiff_t room, n;                  /* lanes, rounded up to vectors unless there is one; windows * room */
     ptrdiff_t pitch, pixel, plane;      /* of places: from row to row, pixel to pixel, plane to plane */
+    int flat;                           /* positions, times `pixel`, are places: nothing to decode */
     PLACE *row, *column, *base;         /* single lanes: of each window the input row and column of tap 0, less those of */
     PLACE *place;                       /* the run's first row, and the place of its plane */
     ACC *grad;
@@ -154,7 +155,6 @@ static int FN(read)(const numpool_job *job, const numpool_tile *tile, FN(run) *r
     const ptrdiff_t lanes = run->lanes, cols = run->last - run->first;
     const int64_t span = job->h.in * job->position.row, taps = job->h.kernel * job->w.kernel;
     const uint64_t limit = (uint64_t)numpool_min(span, INT32_MAX);
-    const int flat = !job->window_index && job->position.pixel == 1 && run->pixel == 1 && job->position.row == run->pitch;
     int bad = 0;
     const ptrdiff_t index_row = job->index.row, grad_row = job->y.row;
     const char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + r * index_row
@@ -162,10 +162,12 @@ static int FN(read)(const numpool_job *job, const numpool_tile *tile, FN(run) *r
     const char *grad = job->y.data + numpool_lead(job, job->y.lead, plane) + r * grad_row + run->first * job->y.pixel
                        + tile->lane0 * ELEM_SIZE;
     const int64_t zero = numpool_lead(job, job->position.lead, plane) + tile->lane0 * job->position.lane;
-    /* single lanes that lie end to end: one piece; else a row, or the lanes of one window, at a time */
-    const int rowwise = lanes == 1 && job->index.pixel == job->index_size && job->y.pixel == ELEM_SIZE;
+    /* elements that lie end to end: one piece; else a row, or the lanes of one window, at a time */
+    const int rowwise = run->room == lanes && job->index.pixel == lanes * job->index_size
+                        && job->y.pixel == lanes * ELEM_SIZE
+                        && (lanes == 1 || job->window_index || job->position.lane == 0);
     const int whole = rowwise && index_row == cols * job->index.pixel && grad_row == cols * job->y.pixel;
-    const ptrdiff_t piece = whole ? run->n : rowwise ? cols : lanes, unit = lanes == 1 ? piece : run->room;
+    const ptrdiff_t piece = whole ? run->n : rowwise ? cols * lanes : lanes, unit = rowwise ? piece : run->room;
     PLACE *to = run->place;
     for (ptrdiff_t i = 0; i < run->n; i += unit, to += unit) {
         const ptrdiff_t window = i / run->room, row = whole ? 0 : window / cols, col = whole ? 0 : window - row * cols;
@@ -196,64 +198,16 @@ static int FN(read)(const numpool_job *job, const numpool_tile *tile, FN(run) *r
             }
         }
     }
-    for (ptrdiff_t i = 0; flat && grads && run->rows > job->h.out && i < run->n; i += LANES) { /* from the first plane on */
+    for (ptrdiff_t i = 0; run->flat && grads && run->rows > job->h.out && i < run->n; i += LANES) { /* from the first plane on */
         FN(ivec) place, base;
         memcpy(&place, run->place + i, sizeof place);
         memcpy(&base, run->base + i, sizeof base);
         place += base & (place >= 0);
         memcpy(run->place + i, &place, sizeof place);
     }
-    if (bad || flat)
+    if (bad || run->flat)
         return bad;
     return ((job->window_index ? taps : span) <= NUMPOOL_EXACT(ACC_SIZE) ? FN(decode) : FN(decode_long))(job, run, r);
-}
-
-/* A run of at most `rows` rows, its arrays in scratch; returns the bytes that it takes. */
-static ptrdiff_t FN(make_run)(const numpool_job *job, FN(run) *run, ptrdiff_t rows, ptrdiff_t first, ptrdiff_t last,
-                              ptrdiff_t lanes, char *scratch)
-{
-    run->first = first;
-    run->last = last;
-    run->lanes = lanes;
-    run->room = lanes == 1 ? 1 : (lanes + LANES - 1) / LANES * LANES;
-    run->rows = rows;
-    run->n = rows * (last - first) * run->room;
-    const ptrdiff_t bytes = (run->n * ACC_SIZE + VECTOR_BYTES + 63) / 64 * 64;
-    if (scratch) {
-        run->place = (PLACE *)(void *)scratch;
-        run->grad = (ACC *)(void *)(scratch + bytes);
-        run->row = (PLACE *)(void *)(scratch + 2 * bytes);
-        run->column = (PLACE *)(void *)(scratch + 3 * bytes);
-        run->base = (PLACE *)(void *)(scratch + 4 * bytes);
-        FN(fill_tables)(job, run);
-    }
-    return (lanes == 1 ? 5 : 2) * bytes;
-}
-
-/* How many columns, and rows of them, a run has room for, at least one. */
-ALWAYS_INLINE ptrdiff_t FN(columns_at_once)(const numpool_job *job, ptrdiff_t lanes)
-{
-    return numpool_max(1, numpool_min(job->w.out, NUMPOOL_RUN / numpool_max(lanes, lanes == 1 ? 1 : LANES)));
-}
-ALWAYS_INLINE ptrdiff_t FN(rows_at_once)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lanes)
-{
-    return numpool_max(1, numpool_min(job->h.out, NUMPOOL_RUN / (cols * numpool_max(lanes, lanes == 1 ? 1 : LANES))));
-}
-
-static void FN(scatter)(const FN(run) *run, ACC *sums, ptrdiff_t size)
-{
-    const PLACE *place = run->place, span = (PLACE)size;
-    const ACC *grad = run->grad;
-    if (run->lanes == 1) {
-        for (ptrdiff_t i = 0; i < run->n; i++)
-            if (place[i] >= 0 && place[i] < span)
-                sums[place[i]] += grad[i];
-        return;
-    }
-    for (ptrdiff_t i = 0; i < run->n; i += run->room)
-        for (ptrdiff_t l = 0; l < run->lanes; l++)
-            if (place[i + l] >= 0 && place[i + l] < span)
-                sums[place[i + l] + l] += grad[i + l];
 }
 
 /* Whether small planes of windows lie end to end, so that a run may hold several. */
@@ -265,19 +219,59 @@ ALWAYS_INLINE int FN(level)(const numpool_job *job, ptrdiff_t lanes)
            && (job->window_index || job->position.lead[0] == 0);
 }
 
+/* A run of NUMPOOL_RUN elements or less, of one window at least: its form, and its arrays in scratch. Returns the bytes that
+ * any run of this job takes. */
+static ptrdiff_t FN(make_run)(const numpool_job *job, FN(run) *run, ptrdiff_t lanes, int level, char *scratch)
+{
+    run->lanes = lanes;
+    run->flat = !job->window_index && job->position.pixel == 1 && job->position.row * run->pixel == run->pitch
+                && (lanes > 1 || run->pixel == 1);
+    run->room = lanes == 1 || run->flat ? lanes : (lanes + LANES - 1) / LANES * LANES;
+    run->last = numpool_max(1, numpool_min(job->w.out, NUMPOOL_RUN / run->room));
+    run->rows = numpool_max(1, numpool_min(job->h.out, NUMPOOL_RUN / (run->last * run->room)));
+    if (level)
+        run->rows = NUMPOOL_RUN / (job->h.out * job->w.out) * job->h.out;
+    const ptrdiff_t most = numpool_max(NUMPOOL_RUN, job->lanes + LANES);
+    const ptrdiff_t bytes = (most * ACC_SIZE + VECTOR_BYTES + 63) / 64 * 64;
+    if (scratch) {
+        run->place = (PLACE *)(void *)scratch;
+        run->grad = (ACC *)(void *)(scratch + bytes);
+        run->row = (PLACE *)(void *)(scratch + 2 * bytes);
+        run->column = (PLACE *)(void *)(scratch + 3 * bytes);
+        run->base = (PLACE *)(void *)(scratch + 4 * bytes);
+        FN(fill_tables)(job, run);
+    }
+    return 5 * bytes;
+}
+
+/* Adds the gradients whose places lie in [0, size): the others belong to nobody. */
+static void FN(scatter)(const FN(run) *run, ACC *sums, ptrdiff_t size)
+{
+    const PLACE *place = run->place, span = (PLACE)size;
+    const ACC *grad = run->grad;
+    if (run->lanes == 1) {
+        for (ptrdiff_t i = 0; i < run->n; i++)
+            if (place[i] >= 0 && place[i] < span)
+                sums[place[i]] += grad[i];
+        return;
+    }
+    const ptrdiff_t unit = run->flat ? run->pixel : 1; /* positions count pixels */
+    for (ptrdiff_t i = 0; i < run->n; i += run->room)
+        for (ptrdiff_t l = 0; l < run->lanes; l++)
+            if (place[i + l] >= 0 && place[i + l] * unit < span)
+                sums[place[i + l] * unit + l] += grad[i + l];
+}
+
 static ptrdiff_t FN(scatter_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const numpool_axis *h = &job->h, *w = &job->w;
-    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = FN(columns_at_once)(job, lanes);
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
     const int direct = KIND == KIND_FLOAT && job->x.row % ACC_SIZE == 0 && job->x.pixel % ACC_SIZE == 0;
-    ptrdiff_t some = FN(rows_at_once)(job, cols, lanes);
     const int level = direct && FN(level)(job, lanes) && job->x.lead[0] % ACC_SIZE == 0 && job->x.lead[0] > 0
                       && job->x.lead[0] / ACC_SIZE * NUMPOOL_RUN < INT32_MAX;
-    if (level)
-        some = numpool_max(1, NUMPOOL_RUN / (h->out * w->out)) * h->out;
     FN(run) run = {.pixel = direct ? job->x.pixel / ACC_SIZE : lanes, .pitch = direct ? job->x.row / ACC_SIZE : w->in * lanes,
                    .plane = level ? job->x.lead[0] / ACC_SIZE : 0};
-    const ptrdiff_t taken = FN(make_run)(job, &run, some, 0, cols, lanes, scratch);
+    const ptrdiff_t taken = FN(make_run)(job, &run, lanes, level, scratch), cols = run.last, some = run.rows;
     const ptrdiff_t plane_size = direct ? (h->in - 1) * run.pitch + (w->in - 1) * run.pixel + 1 : h->in * run.pitch;
     const int dense = run.pixel == lanes; /* a row in one piece */
     if (!scratch)
@@ -312,11 +306,10 @@ static ptrdiff_t FN(scatter_block)(const numpool_job *job, const numpool_tile *t
 static ptrdiff_t FN(check_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const numpool_axis *h = &job->h;
-    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = FN(columns_at_once)(job, lanes);
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
     const int level = FN(level)(job, lanes);
-    const ptrdiff_t some = level ? numpool_max(1, NUMPOOL_RUN / (h->out * job->w.out)) * h->out : FN(rows_at_once)(job, cols, lanes);
     FN(run) run = {.pitch = job->position.row, .pixel = 1}; /* positions are places, which nobody will look at */
-    const ptrdiff_t taken = FN(make_run)(job, &run, some, 0, cols, lanes, scratch);
+    const ptrdiff_t taken = FN(make_run)(job, &run, lanes, level, scratch), cols = run.last, some = run.rows;
     if (!scratch)
         return taken;
     for (ptrdiff_t c = tile->col0; c < tile->col1; c += cols) {

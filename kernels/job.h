@@ -95,6 +95,8 @@ typedef struct {
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512
 
+/* Bytes of padded rows that argmax packs at once: a part of the first-level cache. */
+#define NUMPOOL_PACKED 8192
 /* Elements of grad_output that a backward pass of an extremum takes at once, where rows are shorter. */
 #define NUMPOOL_RUN 2048
 /* Whole numbers below this divide exactly in float32 (float64) arithmetic, but for one step. */

@@ -214,3 +214,22 @@ def test_gradient_nan_reaches_only_the_taps_it_belongs_to():
     assert np.argwhere(np.isnan(numpool.max_pool2d_backward(g, i, x.shape, 2)))[:, 2:].tolist() == [[1, 3]]
     got = numpool.avg_pool2d_backward(g, x.shape, 2)
     assert np.argwhere(np.isnan(got))[:, 2:].tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("channels", (1, 3, 20))
+def test_rows_longer_than_a_run_of_windows_add_in_the_same_order(level, channels):
+    """A row of windows is taken in pieces; the sums must not show where it was cut."""
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((1, channels, 3, 2500)).astype(np.float32)
+    args = {"kernel_size": (2, 5), "stride": 1, "padding": (1, 2)}
+    with numpool.use_level(level):
+        y, indices = numpool.max_pool2d(x, return_indices=True, **args)
+        grad = rng.standard_normal(y.shape).astype(np.float32)
+        got = numpool.max_pool2d_backward(grad, indices, x.shape, **args)
+        last = to_layout(grad, "NHWC"), to_layout(indices, "NHWC"), to_layout(x, "NHWC").shape
+        other = from_layout(numpool.max_pool2d_backward(*last, layout="NHWC", **args), "NHWC")
+    want = np.zeros((channels, 7500), np.float32)
+    for channel in range(channels):
+        np.add.at(want[channel], indices[0, channel].ravel(), grad[0, channel].ravel())  # one by one, in order
+    assert bits(got) == bits(want.reshape(x.shape)) == bits(np.ascontiguousarray(other))

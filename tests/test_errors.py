@@ -315,8 +315,6 @@ def test_wrong_gradient_is_refused(name, changes, exception, shown):
         *each("indices", ValueError, None, with_index(np.iinfo(np.int64).min), with_index(2**63, np.uint64)),
         *each("indices", ValueError, None, with_index(2**64 - 1, np.uint64)),
         *each("indices", ValueError, "200", with_index(200, np.uint8)),
-        *each("indices", ValueError, "5", with_index(5), with_index(5, np.int32)),  # the plane's, another window's
-        *each("indices", ValueError, None, INDICES[..., ::-1], INDICES[:, :, ::-1]),
     ],
     names=EXTREME_BACKWARD,
 )
@@ -328,12 +326,12 @@ def test_wrong_indices_are_refused(name, changes, exception, shown):
 @pytest.mark.parametrize("layout", ("NCHW", "NHWC"))
 @pytest.mark.parametrize(
     "index, value",
-    [("plane", value) for value in (7, 36)]
+    [("plane", value) for value in (36, 37, 108)]
     + [("window", value) for value in (0, 3, 9, 254, -2, 256 + 4, 2**32 + 4)]  # tap 4 is the first that exists
-    + [("tensor", value) for value in (36, 108, 216)]
+    + [("tensor", value) for value in (37, 109, 217)]  # another channel in either layout
     + [("nhwc", value) for value in (1, 108)],
 )
-def test_an_index_outside_its_window_channel_or_sample_is_refused(name, layout, index, value):
+def test_an_index_outside_its_plane_or_a_tap_outside_the_input_is_refused(name, layout, index, value):
     """k3 s2 p1 on 6 x 6: window (0, 0) has its first row and column in the padding, and real taps 0, 1, 6, 7."""
     x = X if layout == "NCHW" else np.moveaxis(X, 1, -1)
     geometry = {"kernel_size": 3, "stride": 2, "padding": 1, "layout": layout, "index": index}
@@ -341,9 +339,25 @@ def test_an_index_outside_its_window_channel_or_sample_is_refused(name, layout, 
     grad = np.ones(indices.shape, np.float32)
     refused = {"grad_output": grad, "input_shape": x.shape, "out": np.full(x.shape, 7, np.float32), **geometry}
     wrong = indices.astype(np.int64)
-    where = -1 if (index, value) == ("plane", 7) else 0  # 7 is right for the first window, wrong for the last
-    wrong[where, where, where, where] = value
+    wrong[0, 0, 0, 0] = value
     refuse(name, {**refused, "indices": wrong}, ValueError, value)
+
+
+@pytest.mark.parametrize("name", EXTREME_BACKWARD)
+@pytest.mark.parametrize("layout", ("NCHW", "NHWC"))
+def test_an_index_may_name_any_place_of_its_plane(name, layout):
+    """As in PyTorch: the gradient goes where the index says, in the plane of its own channel."""
+    places = np.full(OUTPUT, 35)
+    places[0, 1] = 7
+    grad = np.ones(OUTPUT, np.float32)
+    want = np.zeros((*OUTPUT[:2], 36), np.float32)
+    np.add.at(want, (*np.indices(OUTPUT)[:2], places), grad)
+    if layout == "NHWC":
+        places, grad = np.moveaxis(places, 1, -1), np.moveaxis(grad, 1, -1)
+    shape = X.shape if layout == "NCHW" else np.moveaxis(X, 1, -1).shape
+    got = getattr(numpool, name)(grad, places, shape, 3, 2, 1, layout=layout)
+    got = got if layout == "NCHW" else np.moveaxis(got, -1, 1)
+    assert (got.reshape(want.shape) == want).all()
 
 
 @pytest.mark.parametrize("name", (*FORWARD, *BACKWARD))

@@ -97,7 +97,9 @@ def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int) 
         rows < 16 and lanes >= 128 and h.kernel * w.kernel > 16
     ):  # few windows, all of them large: threads share the lanes
         some = max(64, lanes // 16 // 16 * 16)
-    if len(axis_words(h, operation in ("max", "min"))["passes"]) > 1:  # scratch: a block's rows, and those of the passes
+    if (
+        len(axis_words(h, operation in ("max", "min"))["passes"]) > 1
+    ):  # scratch: a block's rows, and those of the passes
         count = max(8, h.kernel)
         cols = (CHAIN_BYTES // (some * size * (2 * count * h.stride + h.kernel)) - w.extent) // w.stride + 1
         if cols >= min(w.out, w.extent):
@@ -121,7 +123,7 @@ def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, room: int) -> di
 
 def backward_blocks(operation: str, h: Axis, w: Axis, lanes: int, size: int, planes: int) -> dict[str, Any]:
     """Blocks of input rows, and how an extremum's gradient is done."""
-    near_y, near_x = (h.extent - 1) // h.stride + 2, (w.extent - 1) // w.stride + 2  # windows that meet one input row, column
+    near_x = (w.extent - 1) // w.stride + 2  # windows that meet one column
     room = 2 * BLOCK_BYTES // size
     if operation == "average_backward":
         some = lanes if (near_x + 1) * lanes <= room else min(lanes, max(16, room // (near_x + 1) // 16 * 16))
@@ -130,5 +132,5 @@ def backward_blocks(operation: str, h: Axis, w: Axis, lanes: int, size: int, pla
         count = room // ((cols // w.stride + near_x) * some) * h.stride - h.extent
         return {"block": (max(1, count), cols, some)}
     # An index may name any place of its plane, so a block is whole planes, or some lanes of one.
-    some = lanes if planes >= 16 else min(lanes, max(16, lanes // 16 // 16 * 16))
+    some = lanes if planes >= 4 or lanes < 64 else lanes // 4 // 16 * 16
     return {"block": (h.size * max(1, planes // 4), w.size, some)}

@@ -75,30 +75,26 @@ class Indices:
         return indices.astype(self.dtype)
 
     def wrong(self, indices: np.ndarray) -> str:
-        """Which index names no tap of its own window inside the input, for the error text."""
+        """Which index names no element of its plane, or no tap inside the input, for the error text."""
         axes, sides = spatial_axes(len(self.shape), self.layout), (self.h, self.w)
         grid = np.ogrid[tuple(slice(n) for n in indices.shape)]
-        starts = [grid[a] * side.stride - side.before for a, side in zip(axes, sides, strict=True)]
         flat = indices.astype(np.int64)
         if self.convention == "window":
-            good = flat >= 0
-            taps = [flat // self.w.kernel, flat % self.w.kernel]
+            good, rule = flat >= 0, "name a tap of their window that lies inside the input"
+            taps = (flat // self.w.kernel, flat % self.w.kernel)
+            places = [
+                grid[a] * side.stride - side.before + tap * side.dilation
+                for a, side, tap in zip(axes, sides, taps, strict=True)
+            ]
         else:
-            steps = self.steps()
+            steps, rule = self.steps(), "lie in their own plane of the input"
             rest = flat - sum(step * grid[a] for a, step in enumerate(steps) if a not in axes)
-            rows, rest = rest // steps[axes[0]], rest % steps[axes[0]]
-            columns, rest = rest // steps[axes[1]], rest % steps[axes[1]]
-            good = (
-                (rest == 0)
-                & ((rows - starts[0]) % self.h.dilation == 0)
-                & ((columns - starts[1]) % self.w.dilation == 0)
-            )
-            taps = [(rows - starts[0]) // self.h.dilation, (columns - starts[1]) // self.w.dilation]
-        for side, start, tap in zip(sides, starts, taps, strict=True):
-            position = start + tap * side.dilation
-            good = good & (tap >= 0) & (tap < side.kernel) & (position >= 0) & (position < side.size)
+            good = (rest >= 0) & (rest % steps[axes[0]] % steps[axes[1]] == 0)
+            places = [rest // steps[axes[0]], rest % steps[axes[0]] // steps[axes[1]]]
+        for side, place in zip(sides, places, strict=True):
+            good = good & (place >= 0) & (place < side.size)
         where = tuple(int(n) for n in np.argwhere(~good & (flat != self.no_tap))[0])
         return (
-            f'"{self.convention}" indices must be {self.no_tap} or name a tap of their own window inside the input of '
-            f"shape {self.shape}; got {indices[where]} at {where}"
+            f'"{self.convention}" indices must be {self.no_tap} or {rule}, of shape {self.shape}; '
+            f"got {indices[where]} at {where}"
         )

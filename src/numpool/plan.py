@@ -24,9 +24,20 @@ import numpy as np
 
 from numpool import _kernels, arguments
 from numpool.arguments import INDEXES, LAYOUTS, choice
-from numpool.arrays import DTYPES, FLOATS, Arrays, Place, Result, Shape, checked_array, checked_outs, extent, readable
+from numpool.arrays import (
+    DTYPES,
+    FLOATS,
+    Arrays,
+    Place,
+    Result,
+    Shape,
+    checked_array,
+    checked_outs,
+    extent,
+    readable,
+)
 from numpool.blocks import axis_words, blocks
-from numpool.geometry import Axis, output_shape, windows
+from numpool.geometry import Axis, output_shape, spatial_axes, windows
 from numpool.indices import Indices
 from numpool.threads import plan_threads
 
@@ -223,6 +234,13 @@ def extremum_backward_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> C
     grad = checked_gradient(sources[0], shape, layout, h, w)
     meaning = Indices(index, shape, layout, h, w)
     indices = meaning.checked(sources[1], grad.shape)
+    reach = h.size * max(
+        meaning.steps()[spatial_axes(len(shape), layout)[0]], w.size * (shape[-1] if layout == "NHWC" else 1)
+    )
+    if reach >= 2**31:
+        raise ValueError(
+            f"gradients by index need planes that span fewer than 2**31 positions; got {reach} for {shape}"
+        )
     result = Result(shape, grad.dtype)
     grad, at = readable(grad, layout)
     if 0 in shape:

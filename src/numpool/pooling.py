@@ -217,8 +217,8 @@ def max_pool2d_backward(
     TypeError
         An argument has the wrong type, or an array a dtype that cannot be pooled.
     ValueError
-        An argument breaks its rule, or an index names no tap of its own window inside the input; the message states the
-        rule and the values. Nothing has been written then.
+        An argument breaks its rule, or an index lies outside its plane (a tap number: outside the input); the
+        message states the rule and the values. Nothing has been written then.
 
     Notes
     -----
@@ -432,8 +432,8 @@ def min_pool2d_backward(
     TypeError
         An argument has the wrong type, or an array a dtype that cannot be pooled.
     ValueError
-        An argument breaks its rule, or an index names no tap of its own window inside the input; the message states the
-        rule and the values. Nothing has been written then.
+        An argument breaks its rule, or an index lies outside its plane (a tap number: outside the input); the
+        message states the rule and the values. Nothing has been written then.
 
     Notes
     -----
