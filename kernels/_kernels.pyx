@@ -123,6 +123,8 @@ cdef tuple dtype_names():
 DTYPES = dtype_names()
 
 OPERATIONS = ("max", "min", "argmax", "argmin", "average", "wide_average", "extremum_backward", "average_backward")
+cdef enum:
+    EXTREMUM_BACKWARD = 6  # from here on an operation reads gradients
 
 
 cdef numpool_block *block_of(int level, int dtype, int operation) noexcept nogil:
@@ -170,6 +172,11 @@ cdef void set_view(numpool_view *to, tuple given) except *:
     lead, to.row, to.pixel = given[0], given[1], given[2]
     for i, stride in enumerate(lead):
         to.lead[i] = stride
+
+
+cdef struct Grid:
+    ptrdiff_t rows, cols, block_rows  # what the blocks cover; how many rows each
+    ptrdiff_t across, deep, blocks    # blocks side by side in columns and in lanes; all of them
 
 
 cdef bint overlap(object a, object b):
@@ -237,7 +244,7 @@ cdef class Plan:
         self.cost = spec["cost"]
         self.y_dense = spec["y_dense"]
         self.outputs = spec["outputs"]
-        self.needs_check = self.operation == 6
+        self.needs_check = self.operation == EXTREMUM_BACKWARD
 
     cdef ptrdiff_t scratch(self, const numpool_job *job) noexcept:
         """Bytes of scratch that the largest block needs."""
@@ -258,63 +265,62 @@ cdef class Plan:
         x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads)."""
         cdef numpool_job job = self.job
         cdef numpool_block *block = block_of(level_now, self.dtype, self.operation)
-        cdef ptrdiff_t across = (self.cols + self.block_cols - 1) // self.block_cols
-        cdef ptrdiff_t deep = (job.lanes + self.block_lanes - 1) // self.block_lanes
-        cdef ptrdiff_t blocks, bytes, team, first, last
+        cdef Grid grid
+        cdef ptrdiff_t bytes, team
         cdef char *scratch
-        cdef int bad = 0, t
-        if check_only:  # over the rows of the output, which need not be those of the input
+        cdef char *aligned
+        cdef int bad
+        grid.rows, grid.cols, grid.block_rows = self.rows, self.cols, self.block_rows
+        if check_only:  # over the output, whose rows and columns need not be those of the input
             job.check_only = 1
-        cdef ptrdiff_t rows = self.rows // job.h.size * job.h.out if check_only else self.rows
-        cdef ptrdiff_t cols = job.w.out if check_only else self.cols
-        if check_only:
-            across = (cols + self.block_cols - 1) // self.block_cols
-        cdef ptrdiff_t block_rows = self.block_rows // job.h.size * job.h.out if check_only else self.block_rows
-        blocks = (rows + block_rows - 1) // block_rows * across * deep
+            grid.rows = self.rows // job.h.size * job.h.out
+            grid.block_rows = self.block_rows // job.h.size * job.h.out
+            grid.cols = job.w.out
+        grid.across = (grid.cols + self.block_cols - 1) // self.block_cols
+        grid.deep = (job.lanes + self.block_lanes - 1) // self.block_lanes
+        grid.blocks = (grid.rows + grid.block_rows - 1) // grid.block_rows * grid.across * grid.deep
         job.x.data = <char *>numpool_data(x) if x is not None else NULL
         job.x.end = job.x.data + self.x_extent
         job.y.data = <char *>numpool_data(y)
         job.index.data = <char *>numpool_data(index) if index is not None else NULL
         bytes = (self.scratch(&job) + 127) // 64 * 64
-        team = min(threads, blocks)
+        team = min(threads, grid.blocks)
         scratch = <char *>malloc(team * bytes + 64)
         if scratch == NULL:
             raise MemoryError(f"numpool: no memory for {team * bytes} bytes of scratch")
-        cdef char *aligned = scratch + (64 - <uintptr_t>scratch % 64)
+        aligned = scratch + (64 - <uintptr_t>scratch % 64)
         with nogil:
-            if team == 1:
-                bad = self.work(block, &job, rows, cols, block_rows, across, deep, 0, blocks, aligned)
+            if team == 1:  # not through OpenMP: even a region of one thread costs, and a forked child would hang in it
+                bad = self.work(block, &job, &grid, 0, grid.blocks, aligned)
             else:
-                bad = self.share(block, &job, rows, cols, block_rows, across, deep, blocks, team, bytes, aligned)
+                bad = self.share(block, &job, &grid, team, bytes, aligned)
         free(scratch)
         return bad
 
-    cdef int share(self, numpool_block *block, const numpool_job *job, ptrdiff_t rows, ptrdiff_t cols,
-                   ptrdiff_t block_rows, ptrdiff_t across, ptrdiff_t deep, ptrdiff_t blocks, ptrdiff_t team, ptrdiff_t bytes, char *scratch) noexcept nogil:
+    cdef int share(self, numpool_block *block, const numpool_job *job, const Grid *grid, ptrdiff_t team,
+                   ptrdiff_t bytes, char *scratch) noexcept nogil:
         """One contiguous range of blocks a thread: no two threads store to one cache line, but at a range's ends."""
         cdef int bad = 0
         cdef ptrdiff_t t
         for t in prange(team, num_threads=team, schedule="static", chunksize=1):
-            bad |= self.work(block, job, rows, cols, block_rows, across, deep, t * blocks // team, (t + 1) * blocks // team,
-                             scratch + t * bytes)
+            bad |= self.work(block, job, grid, t * grid.blocks // team, (t + 1) * grid.blocks // team, scratch + t * bytes)
         return bad
 
-    cdef int work(self, numpool_block *block, const numpool_job *job, ptrdiff_t rows, ptrdiff_t cols,
-                  ptrdiff_t block_rows, ptrdiff_t across, ptrdiff_t deep, ptrdiff_t first, ptrdiff_t last, char *scratch) noexcept nogil:
+    cdef int work(self, numpool_block *block, const numpool_job *job, const Grid *grid, ptrdiff_t first, ptrdiff_t last,
+                  char *scratch) noexcept nogil:
         """Blocks [first, last): rows outermost, then columns, then lanes."""
         cdef numpool_tile tile
-        cdef ptrdiff_t i, end
+        cdef ptrdiff_t i, slabs = grid.across * grid.deep
         cdef int bad = 0
         tile.limit = NULL
-        if self.y_dense and across * deep == 1:  # rows follow each other in the output, up to the next thread's first
-            end = min(last * block_rows, rows)
-            tile.limit = job.y.data + end * job.y.row
+        if self.y_dense and slabs == 1:  # rows follow each other in the output, up to the next thread's first
+            tile.limit = job.y.data + min(last * grid.block_rows, grid.rows) * job.y.row
         for i in range(first, last):
-            tile.row0 = i // (across * deep) * block_rows
-            tile.row1 = min(tile.row0 + block_rows, rows)
-            tile.col0 = i // deep % across * self.block_cols
-            tile.col1 = min(tile.col0 + self.block_cols, cols)
-            tile.lane0 = i % deep * self.block_lanes
+            tile.row0 = i // slabs * grid.block_rows
+            tile.row1 = min(tile.row0 + grid.block_rows, grid.rows)
+            tile.col0 = i // grid.deep % grid.across * self.block_cols
+            tile.col1 = min(tile.col0 + self.block_cols, grid.cols)
+            tile.lane0 = i % grid.deep * self.block_lanes
             tile.lane1 = min(tile.lane0 + self.block_lanes, job.lanes)
             bad |= <int>block(job, &tile, scratch)
         return bad
@@ -324,7 +330,6 @@ cdef class Plan:
         cdef tuple outs = (out,) if len(self.outputs) == 1 else tuple(out) if isinstance(out, (tuple, list)) else ()
         cdef object a, b
         cdef tuple wanted
-        cdef int i
         if len(outs) != len(self.outputs):
             return None
         for a, wanted in zip(outs, self.outputs):
@@ -348,7 +353,7 @@ cdef class Plan:
     cdef object execute(self, tuple arrays, tuple outs, int threads):
         """outs in, outs out, or None when an index names no tap of its window."""
         cdef int bad
-        if self.operation < 6:
+        if self.operation < EXTREMUM_BACKWARD:
             bad = self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, False)
         else:
             bad = self.run(threads, outs[0], arrays[0], arrays[1] if len(arrays) > 1 else None, False)

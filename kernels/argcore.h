@@ -64,7 +64,8 @@ ALWAYS_INLINE FN(pair) FN(in_row)(const char *p, ptrdiff_t t, const numpool_fold
 #define STAGE across2
 #define SOURCE_SIZE (2 * ACC_SIZE)
 #define TARGET_SIZE ACC_SIZE
-#define TAP(p, t, f) FN(at_tap)((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p), ((f)->first_tap + (t)) * (f)->tap_weight)
+#define TAP(p, t, f) \
+    FN(at_tap)((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p), ((f)->first_tap + (t)) * (f)->tap_weight)
 #define PUT(d, x, f) FN(store_pair)(d, x, (f)->dst_apart)
 #include "fold.h"
 
@@ -102,7 +103,8 @@ static void FN(emit_taps)(const numpool_job *job, const ACC *value, const SIGNED
             memcpy(index + i * job->index_size, &none, job->index_size); /* little endian */
     } else if (!job->window_index) {
         int64_t *to = (int64_t *)index, at = run->base;
-        const ptrdiff_t kw = job->w.kernel, down = job->h.step * job->position.row, right = job->w.step * job->position.pixel;
+        const ptrdiff_t kw = job->w.kernel;
+        const ptrdiff_t down = job->h.step * job->position.row, right = job->w.step * job->position.pixel;
         if (run->offsets)
             for (ptrdiff_t i = 0; i < n; i++)
                 to[i] = at + i * run->move + (value[i] == identity ? run->first : tap[i]);

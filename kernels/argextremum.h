@@ -28,7 +28,8 @@
 typedef CORE(vec) FN(vec);
 typedef CORE(ivec) FN(ivec);
 typedef ELEM FN(evec) __attribute__((vector_size(LANES * ELEM_SIZE)));
-#if KIND == KIND_INT && ELEM_SIZE < 4 && ACC_SIZE / ELEM_SIZE >= 4 /* GCC 12 converts lane by lane unless it is to twice the size */
+/* GCC 12 converts lane by lane unless it is to twice the size */
+#if KIND == KIND_INT && ELEM_SIZE < 4 && ACC_SIZE / ELEM_SIZE >= 4
 typedef int16_t FN(short) __attribute__((vector_size(LANES * 2)));
 typedef int32_t FN(int) __attribute__((vector_size(LANES * 4)));
 #if ELEM_SIZE == 2
@@ -87,8 +88,9 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n)
 
 /* --- emit: values and taps to the output's dtype and the caller's index convention ------------------------------- */
 
-static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t row, const char *value,
-                       const char *tap, char *y, char *index, ptrdiff_t plane_position, int offsets)
+static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t row,
+                                                 const char *value, const char *tap, char *y, char *index,
+                                                 ptrdiff_t plane_position, int offsets)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0;
     const numpool_window down = numpool_clip(&job->h, row);
@@ -125,9 +127,9 @@ ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
 }
 
 /* `rows` image rows from `first` on, `step` apart, to (value, tap) rows: the tile's columns of windows. */
-static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, const numpool_tile *tile, const char *plane, ptrdiff_t first,
-                            ptrdiff_t rows, ptrdiff_t step, ptrdiff_t first_tap, ptrdiff_t tap_weight, char *packed,
-                            char *dst, ptrdiff_t apart)
+static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, const numpool_tile *tile, const char *plane,
+                                                      ptrdiff_t first, ptrdiff_t rows, ptrdiff_t step, ptrdiff_t first_tap,
+                                                      ptrdiff_t tap_weight, char *packed, char *dst, ptrdiff_t apart)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
     const numpool_axis *w = &job->w;
@@ -162,7 +164,8 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
         for (ptrdiff_t i = 0; right && i < some; i++)
             FN(fill)(packed + i * pitch + (left + pixels) * lanes * ACC_SIZE, right * lanes);
         f = (numpool_fold){.src = packed, .src_pitch = pitch, .step = w->step * lanes * ACC_SIZE, .taps = taps,
-                           .first_tap = first_tap, .tap_weight = tap_weight, .dst = dst + r * dst_pitch, .dst_pitch = dst_pitch, .dst_apart = apart,
+                           .first_tap = first_tap, .tap_weight = tap_weight, .dst = dst + r * dst_pitch,
+                           .dst_pitch = dst_pitch, .dst_apart = apart,
                            .rows = some, .n = cols * lanes, .job = job};
         if (w->stride == 1 || cols == 1) {
             CORE(across)(&f);

@@ -57,7 +57,8 @@
 typedef ACC FN(plane) __attribute__((vector_size(VECTOR_BYTES)));
 typedef SIGNED(ACC_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
 typedef ELEM FN(evec) __attribute__((vector_size(LANES * ELEM_SIZE)));
-#if KIND == KIND_INT && ELEM_SIZE < 4 && ACC_SIZE / ELEM_SIZE >= 4 /* GCC 12 converts lane by lane unless it is to twice the size */
+/* GCC 12 converts lane by lane unless it is to twice the size */
+#if KIND == KIND_INT && ELEM_SIZE < 4 && ACC_SIZE / ELEM_SIZE >= 4
 typedef int16_t FN(short) __attribute__((vector_size(LANES * 2)));
 typedef int32_t FN(int) __attribute__((vector_size(LANES * 4)));
 #if ELEM_SIZE == 2
@@ -200,7 +201,8 @@ ALWAYS_INLINE FN(vec) FN(strided)(const char *p, ptrdiff_t t, ptrdiff_t apart)
 ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) x, const numpool_fold *f)
 {
     const ACC by = (ACC)f->job->divisor, factor = 1 / by;
-    const int halving = f->job->divisor > 0 && (f->job->divisor & (f->job->divisor - 1)) == 0; /* the product is the quotient */
+    /* by a power of two the product is the quotient */
+    const int halving = f->job->divisor > 0 && (f->job->divisor & (f->job->divisor - 1)) == 0;
     x = halving ? x * factor : x / by;
     memcpy(p, &x, sizeof x);
 }

@@ -22,16 +22,18 @@ typedef struct {
     ptrdiff_t room, n;                  /* lanes, rounded up to vectors unless there is one; windows * room */
     ptrdiff_t pitch, pixel, plane;      /* of places: from row to row, pixel to pixel, plane to plane */
     int flat;                           /* positions, times `pixel`, are places: nothing to decode */
-    PLACE *row, *column, *base;         /* single lanes: of each window the input row and column of tap 0, less those of */
-    PLACE *place;                       /* the run's first row, and the place of its plane */
+    PLACE *place;
     ACC *grad;
+    /* single lanes: of each window the input row (less that of the run's first) and column of tap 0, and its plane's place */
+    PLACE *row, *column, *base;
 } FN(run);
 
 static void FN(fill_tables)(const numpool_job *job, FN(run) *run)
 {
     const ptrdiff_t cols = run->last - run->first;
     for (ptrdiff_t r = 0, i = 0; run->lanes == 1 && r < run->rows; r++, i += cols) {
-        const PLACE row = (PLACE)(r % job->h.out * job->h.stride - job->h.before), base = (PLACE)(r / job->h.out * run->plane);
+        const PLACE row = (PLACE)(r % job->h.out * job->h.stride - job->h.before);
+        const PLACE base = (PLACE)(r / job->h.out * run->plane);
         PLACE *restrict rows = run->row + i, *restrict bases = run->base + i;
         for (ptrdiff_t c = 0; c < cols; c++)
             rows[c] = row;
@@ -198,7 +200,8 @@ static int FN(read)(const numpool_job *job, const numpool_tile *tile, FN(run) *r
             }
         }
     }
-    for (ptrdiff_t i = 0; run->flat && grads && run->rows > job->h.out && i < run->n; i += LANES) { /* from the first plane on */
+    const int several = run->flat && grads && run->rows > job->h.out; /* planes: places count from the first one */
+    for (ptrdiff_t i = 0; several && i < run->n; i += LANES) {
         FN(ivec) place, base;
         memcpy(&place, run->place + i, sizeof place);
         memcpy(&base, run->base + i, sizeof base);
@@ -285,7 +288,7 @@ static ptrdiff_t FN(scatter_block)(const numpool_job *job, const numpool_tile *t
             for (ptrdiff_t i = 0; i < h->in; i++)
                 for (ptrdiff_t j = 0; j < (dense ? 1 : w->in); j++)
                     memset(sums + p * run.plane + i * run.pitch + j * run.pixel, 0, (dense ? w->in : 1) * lanes * ACC_SIZE);
-        for (ptrdiff_t r = 0; r < h->out; r += some) /* the order of the windows, however the rows are cut: sums depend on it */
+        for (ptrdiff_t r = 0; r < h->out; r += some) /* in the order of the windows, on which the sums depend */
             for (ptrdiff_t c = 0; c < w->out; c += cols) {
                 run.first = c;
                 run.last = numpool_min(c + cols, w->out);

@@ -11,7 +11,7 @@
 /* Output i of an axis reads the taps i*stride - before + j*step for j < kernel that lie in [0, in). */
 typedef struct {
     ptrdiff_t in, out, kernel, stride, step, before, after;
-    /* A wide window in passes: each folds `taps` results of the one before, `gap` positions apart; 1 pass: all taps at once. */
+    /* A wide window in passes: each folds `taps` results of the one before, `gap` positions apart. 1: all at once. */
     ptrdiff_t passes, taps[NUMPOOL_PASSES], gap[NUMPOOL_PASSES];
 } numpool_axis;
 
