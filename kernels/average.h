@@ -218,6 +218,11 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) x, const numpool_fold *f)
 #define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
 #define PUT(d, x, f) FN(store_quotient)(d, x, f)
 #include "fold.h"
+#define SQUARE_PUT(d, x, f) FN(store_quotient)(d, x, f)
+#include "square.h"
+#define SQUARE 1
+#else
+#define SQUARE 0
 #endif
 
 /* --- the division ------------------------------------------------------------------------------------------------ */

@@ -110,6 +110,14 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define PUT(d, x, f) FN(store)(d, x)
 #include "fold.h"
 
+#if KIND != KIND_HALF
+#define SQUARE_PUT(d, x, f) FN(store)(d, x)
+#include "square.h"
+#define SQUARE 1
+#else
+#define SQUARE 0
+#endif
+
 #define STAGE emit
 #define SINGLE_TAP
 #define SOURCE_SIZE ACC_SIZE

@@ -16,3 +16,4 @@
 #undef OPERATION_OF_KEYS
 #undef LAST
 #undef LAST2
+#undef SQUARE
