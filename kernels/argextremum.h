@@ -141,14 +141,19 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
     const ptrdiff_t pitch = FN(pitch)(span * lanes), dst_pitch = FN(pitch)(cols * lanes);
     const ptrdiff_t at_once = numpool_max(1, NUMPOOL_PACKED / numpool_max(pitch, 1));
     const int halves = w->stride == 2 && lanes == 1 && w->step == 1 && taps <= 5;
+    /* rows that are comparable as they lie, and that `across` reads exactly, need no packing */
+    const int as_is = KIND == KIND_FLOAT && !MINIMUM && left + right == 0 && job->x.pixel == lanes * ELEM_SIZE
+                      && (w->stride == 1 ? cols * lanes >= LANES : lanes >= LANES);
     for (ptrdiff_t r = 0; r < rows; r += at_once) {
         const ptrdiff_t some = numpool_min(at_once, rows - r);
         numpool_fold f = {.src = plane + (first + r * step) * job->x.row + low * job->x.pixel + tile->lane0 * ELEM_SIZE,
                           .src_pitch = step * job->x.row, .taps = 1, .dst = packed + left * lanes * ACC_SIZE,
                           .dst_pitch = pitch, .rows = some, .n = pixels * lanes, .job = job};
-        if (pixels > 0 && job->x.pixel == lanes * ELEM_SIZE)
+        if (as_is || pixels == 0) {
+            /* nothing to pack */
+        } else if (job->x.pixel == lanes * ELEM_SIZE) {
             FN(pack_guarded)(&f, job->x.end);
-        else if (pixels > 0)
+        } else {
             for (ptrdiff_t i = 0; i < some; i++) { /* pixels apart: each is a row of its own */
                 numpool_fold g = f;
                 g.src += i * f.src_pitch;
@@ -159,14 +164,15 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
                 g.n = lanes;
                 FN(pack_guarded)(&g, job->x.end);
             }
+        }
         for (ptrdiff_t i = 0; left && i < some; i++)
             FN(fill)(packed + i * pitch, left * lanes);
         for (ptrdiff_t i = 0; right && i < some; i++)
             FN(fill)(packed + i * pitch + (left + pixels) * lanes * ACC_SIZE, right * lanes);
-        f = (numpool_fold){.src = packed, .src_pitch = pitch, .step = w->step * lanes * ACC_SIZE, .taps = taps,
-                           .first_tap = first_tap, .tap_weight = tap_weight, .dst = dst + r * dst_pitch,
-                           .dst_pitch = dst_pitch, .dst_apart = apart,
-                           .rows = some, .n = cols * lanes, .job = job};
+        const ptrdiff_t from_pitch = as_is ? f.src_pitch : pitch;
+        f = (numpool_fold){.src = as_is ? f.src : packed, .src_pitch = from_pitch,
+                           .step = w->step * lanes * ACC_SIZE, .taps = taps, .first_tap = first_tap, .tap_weight = tap_weight,
+                           .dst = dst + r * dst_pitch, .dst_pitch = dst_pitch, .dst_apart = apart, .rows = some, .n = cols * lanes, .job = job};
         if (w->stride == 1 || cols == 1) {
             CORE(across)(&f);
         } else if (halves) {
@@ -176,7 +182,7 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
             f.dst_pitch = lanes * ACC_SIZE;
             f.rows = cols;
             f.n = lanes;
-            for (ptrdiff_t i = 0; i < some; i++, f.src += pitch, f.dst += dst_pitch)
+            for (ptrdiff_t i = 0; i < some; i++, f.src += from_pitch, f.dst += dst_pitch)
                 CORE(across)(&f);
         }
     }

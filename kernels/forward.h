@@ -136,6 +136,9 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
         }
     } else if (FN(row_length)(job, cols, lanes, dst_pixel) > lanes) {
         (direct ? FN(LAST2) : FN(across2))(&f);
+    } else if (cols == 1) { /* one window a row: all rows together */
+        f.n = lanes;
+        (direct ? FN(LAST) : FN(across))(&f);
     } else {
         f.rows = cols;
         f.n = lanes;
