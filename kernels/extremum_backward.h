@@ -22,6 +22,7 @@ typedef struct {
     ptrdiff_t room, n;                  /* lanes, rounded up to vectors unless there is one; windows * room */
     ptrdiff_t pitch, pixel, plane;      /* of places: from row to row, pixel to pixel, plane to plane */
     int flat;                           /* positions, times `pixel`, are places: nothing to decode */
+    const ACC *values;                  /* the gradients: `grad`, or where they lie */
     PLACE *place;
     ACC *grad;
     /* single lanes: of each window the input row (less that of the run's first) and column of tap 0, and its plane's place */
@@ -170,11 +171,14 @@ static int FN(read)(const numpool_job *job, const numpool_tile *tile, FN(run) *r
                         && (lanes == 1 || job->window_index || job->position.lane == 0);
     const int whole = rowwise && index_row == cols * job->index.pixel && grad_row == cols * job->y.pixel;
     const ptrdiff_t piece = whole ? run->n : rowwise ? cols * lanes : lanes, unit = rowwise ? piece : run->room;
+    const int as_is = KIND == KIND_FLOAT && whole;
+    run->values = as_is ? (const ACC *)(const void *)grad : run->grad;
+    const PLACE scale = run->flat ? (PLACE)run->pixel : 1;
     PLACE *to = run->place;
     for (ptrdiff_t i = 0; i < run->n; i += unit, to += unit) {
         const ptrdiff_t window = i / run->room, row = whole ? 0 : window / cols, col = whole ? 0 : window - row * cols;
         const char *from = index + row * index_row + col * job->index.pixel;
-        if (grads)
+        if (grads && !as_is)
             COMMON(widen)((char *)(run->grad + i), grad + row * grad_row + col * job->y.pixel, piece);
         for (ptrdiff_t l = piece; l < unit; l++)
             to[l] = -1;
@@ -184,7 +188,7 @@ static int FN(read)(const numpool_job *job, const numpool_tile *tile, FN(run) *r
                 const uint64_t rest = (uint64_t)(at[j] - (step ? zero + j * step : zero)); /* below zero: beyond any limit */
                 const int in = rest < limit, none = at[j] == -1;
                 bad |= !(in | none);
-                to[j] = in ? (PLACE)rest : none ? -1 : -2;
+                to[j] = in ? (PLACE)rest * scale : none ? -1 : -2;
             }
         } else if (job->index_size == 1) {
             for (ptrdiff_t j = 0; j < piece; j++)
@@ -251,18 +255,17 @@ static ptrdiff_t FN(make_run)(const numpool_job *job, FN(run) *run, ptrdiff_t la
 static void FN(scatter)(const FN(run) *run, ACC *sums, ptrdiff_t size)
 {
     const PLACE *place = run->place, span = (PLACE)size;
-    const ACC *grad = run->grad;
+    const ACC *grad = run->values;
     if (run->lanes == 1) {
         for (ptrdiff_t i = 0; i < run->n; i++)
             if (place[i] >= 0 && place[i] < span)
                 sums[place[i]] += grad[i];
         return;
     }
-    const ptrdiff_t unit = run->flat ? run->pixel : 1; /* positions count pixels */
     for (ptrdiff_t i = 0; i < run->n; i += run->room)
         for (ptrdiff_t l = 0; l < run->lanes; l++)
-            if (place[i + l] >= 0 && place[i + l] * unit < span)
-                sums[place[i + l] * unit + l] += grad[i + l];
+            if (place[i + l] >= 0 && place[i + l] < span)
+                sums[place[i + l] + l] += grad[i + l];
 }
 
 static ptrdiff_t FN(scatter_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)

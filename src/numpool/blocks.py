@@ -132,5 +132,5 @@ def backward_blocks(operation: str, h: Axis, w: Axis, lanes: int, size: int, pla
         count = room // ((cols // w.stride + near_x) * some) * h.stride - h.extent
         return {"block": (max(1, count), cols, some)}
     # An index may name any place of its plane, so a block is whole planes, or some lanes of one.
-    some = lanes if planes >= 4 or lanes < 64 else lanes // 4 // 16 * 16
+    some = lanes
     return {"block": (h.size * max(1, planes // 4), w.size, some)}
