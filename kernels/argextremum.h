@@ -28,19 +28,7 @@
 typedef CORE(vec) FN(vec);
 typedef CORE(ivec) FN(ivec);
 typedef ELEM FN(evec) __attribute__((vector_size(LANES * ELEM_SIZE)));
-/* GCC 12 converts lane by lane unless it is to twice the size */
-#if KIND == KIND_INT && ELEM_SIZE < 4 && ACC_SIZE / ELEM_SIZE >= 4
-typedef int16_t FN(short) __attribute__((vector_size(LANES * 2)));
-typedef int32_t FN(int) __attribute__((vector_size(LANES * 4)));
-#if ELEM_SIZE == 2
-#define DOUBLING(x, to) __builtin_convertvector(__builtin_convertvector(x, FN(int)), to)
-#else
-#define DOUBLING(x, to) \
-    __builtin_convertvector(__builtin_convertvector(__builtin_convertvector(x, FN(short)), FN(int)), to)
-#endif
-#else
-#define DOUBLING(x, to) __builtin_convertvector(x, to)
-#endif
+#include "doubling.h"
 /* Element to comparable value, and back: each on vectors and, the same words, on single elements. */
 #if KIND == KIND_FLOAT
 #define TO_ACC(type, x) (MINIMUM ? -(x) : (x))
@@ -266,7 +254,6 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     }
     return 0;
 }
-#undef DOUBLING
 #undef CORE
 #undef TO_ACC
 #undef FROM_ACC

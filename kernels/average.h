@@ -57,19 +57,7 @@
 typedef ACC FN(plane) __attribute__((vector_size(VECTOR_BYTES)));
 typedef SIGNED(ACC_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
 typedef ELEM FN(evec) __attribute__((vector_size(LANES * ELEM_SIZE)));
-/* GCC 12 converts lane by lane unless it is to twice the size */
-#if KIND == KIND_INT && ELEM_SIZE < 4 && ACC_SIZE / ELEM_SIZE >= 4
-typedef int16_t FN(short) __attribute__((vector_size(LANES * 2)));
-typedef int32_t FN(int) __attribute__((vector_size(LANES * 4)));
-#if ELEM_SIZE == 2
-#define DOUBLING(x, to) __builtin_convertvector(__builtin_convertvector(x, FN(int)), to)
-#else
-#define DOUBLING(x, to) \
-    __builtin_convertvector(__builtin_convertvector(__builtin_convertvector(x, FN(short)), FN(int)), to)
-#endif
-#else
-#define DOUBLING(x, to) __builtin_convertvector(x, to)
-#endif
+#include "doubling.h"
 typedef int32_t FN(bits) __attribute__((vector_size(LANES * 4)));
 typedef TREE FN(tree) __attribute__((vector_size(LANES * sizeof(TREE))));
 
@@ -345,6 +333,5 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #undef TREE
 #undef OWN_FLOAT
 #undef HALF_WIDEN
-#undef DOUBLING
 #include "undefine.h"
 #endif

@@ -1,0 +1,15 @@
+/* Template: DOUBLING(x, to), a vector of elements as wider integers. GCC 12 converts lane by lane unless it is to twice the
+ * size, so the longer ways go step by step. */
+#undef DOUBLING
+#if KIND == KIND_INT && ELEM_SIZE < 4 && ACC_SIZE / ELEM_SIZE >= 4
+typedef int16_t FN(short) __attribute__((vector_size(LANES * 2)));
+typedef int32_t FN(int) __attribute__((vector_size(LANES * 4)));
+#if ELEM_SIZE == 2
+#define DOUBLING(x, to) __builtin_convertvector(__builtin_convertvector(x, FN(int)), to)
+#else
+#define DOUBLING(x, to) \
+    __builtin_convertvector(__builtin_convertvector(__builtin_convertvector(x, FN(short)), FN(int)), to)
+#endif
+#else
+#define DOUBLING(x, to) __builtin_convertvector(x, to)
+#endif
