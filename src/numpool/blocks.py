@@ -17,7 +17,7 @@ from numpool.geometry import Axis
 
 Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
 
-# Bytes of scratch rows that a block fills: half of a small first-level cache. Measured from 4 to 64 KiB.
+# Bytes of scratch rows that a block fills: half of a small first-level cache (bench/README.md: 4 to 64 KiB).
 BLOCK_BYTES = 16 * 1024
 # The same where a tall window goes by passes.
 CHAIN_BYTES = 96 * 1024
