@@ -26,7 +26,8 @@ cdef extern from "arrays.h":
     Py_ssize_t numpool_itemsize(object)
 
 cdef extern from "job.h":
-    enum: NUMPOOL_LEADS, NUMPOOL_PASSES, NUMPOOL_PART, NUMPOOL_RUN
+    enum: NUMPOOL_LEADS, NUMPOOL_PASSES, NUMPOOL_PART
+    enum: NUMPOOL_SPREAD, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_BAD, NUMPOOL_FOREIGN
     ctypedef struct numpool_axis:
         # `in` is a word of Cython's own
         ptrdiff_t size "in", out, kernel, stride, step, before, after, passes
@@ -51,7 +52,8 @@ cdef extern from "job.h":
         int parts, count_padding
         int64_t divisor
         ptrdiff_t out_size
-        int out_code, check_only
+        int out_code
+        int gradient "pass"  # a word of Python's own
     ctypedef struct numpool_tile:
         ptrdiff_t row0, row1, col0, col1, lane0, lane1
         const char *limit
@@ -81,7 +83,6 @@ cdef extern from "dispatch.h":
 numpool_import()
 
 PART = NUMPOOL_PART
-RUN = NUMPOOL_RUN
 PASSES = NUMPOOL_PASSES
 LEADS = NUMPOOL_LEADS
 
@@ -125,6 +126,8 @@ DTYPES = dtype_names()
 OPERATIONS = ("max", "min", "argmax", "argmin", "average", "wide_average", "extremum_backward", "average_backward")
 cdef enum:
     EXTREMUM_BACKWARD = 6  # from here on an operation reads gradients
+    MOST_SHARES = 64       # blocks of a pass that goes over whole planes, or over the indices alone
+    LEAST_SHARE = 32       # lanes of such a block
 
 
 cdef numpool_block *block_of(int level, int dtype, int operation) noexcept nogil:
@@ -175,8 +178,9 @@ cdef void set_view(numpool_view *to, tuple given) except *:
 
 
 cdef struct Grid:
-    ptrdiff_t rows, cols, block_rows  # what the blocks cover; how many rows each
-    ptrdiff_t across, deep, blocks    # blocks side by side in columns and in lanes; all of them
+    ptrdiff_t rows, cols, lanes                    # what the blocks cover
+    ptrdiff_t block_rows, block_cols, block_lanes  # the largest block
+    ptrdiff_t across, deep, blocks                 # blocks side by side in columns and in lanes; all of them
 
 
 cdef bint overlap(object a, object b):
@@ -210,7 +214,6 @@ cdef class Plan:
     cdef readonly ptrdiff_t cost     # bytes read and written
     cdef bint y_dense
     cdef readonly tuple outputs      # (shape to allocate, transposition or None, dtype) of each
-    cdef readonly bint needs_check   # a given `out` may be written only after the indices have been looked at
     cdef readonly dict spec
 
     def __init__(self, dict spec):
@@ -234,6 +237,7 @@ cdef class Plan:
             for i, n in enumerate(lead):
                 job.position.lead[i] = n
         job.parts = spec["parts"]
+        job.gradient = NUMPOOL_SCATTER if spec["scatter"] else NUMPOOL_SPREAD
         job.count_padding = spec["count_padding"]
         job.divisor = spec["divisor"]
         job.out_code = spec["out_code"]
@@ -244,46 +248,60 @@ cdef class Plan:
         self.cost = spec["cost"]
         self.y_dense = spec["y_dense"]
         self.outputs = spec["outputs"]
-        self.needs_check = self.operation == EXTREMUM_BACKWARD
 
-    cdef ptrdiff_t scratch(self, const numpool_job *job) noexcept:
+    cdef Grid grid(self, int gradient, int threads) noexcept:
+        """The blocks of the call, or of one pass of an extremum's gradient."""
+        cdef const numpool_job *job = &self.job
+        cdef Grid grid
+        grid.rows, grid.cols, grid.lanes = self.rows, self.cols, job.lanes
+        grid.block_rows, grid.block_cols, grid.block_lanes = self.block_rows, self.block_cols, self.block_lanes
+        if self.operation == EXTREMUM_BACKWARD:
+            planes = self.rows // job.h.size
+            grid.block_cols = grid.cols
+            if gradient == NUMPOOL_SCATTER:
+                grid.block_rows = (planes + MOST_SHARES - 1) // MOST_SHARES * job.h.size
+                if planes < threads:  # they share the lanes
+                    grid.block_lanes = max(LEAST_SHARE, grid.lanes // threads // LEAST_SHARE * LEAST_SHARE)
+            else:
+                grid.rows, grid.cols = planes * job.h.out, job.w.out
+            if gradient == NUMPOOL_CHECK:
+                grid.block_rows, grid.block_lanes = (grid.rows + MOST_SHARES - 1) // MOST_SHARES, grid.lanes
+        grid.block_rows, grid.block_cols = min(grid.block_rows, grid.rows), min(grid.block_cols, grid.cols)
+        grid.block_lanes = min(grid.block_lanes, grid.lanes)
+        grid.across = (grid.cols + grid.block_cols - 1) // grid.block_cols
+        grid.deep = (grid.lanes + grid.block_lanes - 1) // grid.block_lanes
+        grid.blocks = (grid.rows + grid.block_rows - 1) // grid.block_rows * grid.across * grid.deep
+        return grid
+
+    cdef ptrdiff_t scratch(self, const numpool_job *job, const Grid *grid) noexcept:
         """Bytes of scratch that the largest block needs."""
         cdef numpool_tile tile
         tile.row0 = tile.col0 = tile.lane0 = 0
-        tile.row1 = min(self.block_rows, self.rows)
-        tile.col1 = min(self.block_cols, self.cols)
-        tile.lane1 = min(self.block_lanes, job.lanes)
+        tile.row1, tile.col1, tile.lane1 = grid.block_rows, grid.block_cols, grid.block_lanes
         tile.limit = NULL
         return block_of(level_now, self.dtype, self.operation)(job, &tile, NULL)
 
     def scratch_bytes(self):
-        return self.scratch(&self.job)
+        cdef Grid grid = self.grid(self.job.gradient, 1)
+        return self.scratch(&self.job, &grid)
 
-    cdef int run(self, int threads, object x, object y, object index, bint check_only) except -1:
-        """All blocks of the call. Returns 1 when an index names no tap of its window.
+    cdef int run(self, int threads, object x, object y, object index, int gradient) except -1:
+        """All blocks of the call, or of one pass of an extremum's gradient. Returns what is wrong with the indices.
 
         x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads)."""
         cdef numpool_job job = self.job
         cdef numpool_block *block = block_of(level_now, self.dtype, self.operation)
-        cdef Grid grid
+        cdef Grid grid = self.grid(gradient, threads)
         cdef ptrdiff_t bytes, team
         cdef char *scratch
         cdef char *aligned
         cdef int bad
-        grid.rows, grid.cols, grid.block_rows = self.rows, self.cols, self.block_rows
-        if check_only:  # over the output, whose rows and columns need not be those of the input
-            job.check_only = 1
-            grid.rows = self.rows // job.h.size * job.h.out
-            grid.block_rows = self.block_rows // job.h.size * job.h.out
-            grid.cols = job.w.out
-        grid.across = (grid.cols + self.block_cols - 1) // self.block_cols
-        grid.deep = (job.lanes + self.block_lanes - 1) // self.block_lanes
-        grid.blocks = (grid.rows + grid.block_rows - 1) // grid.block_rows * grid.across * grid.deep
+        job.gradient = gradient
         job.x.data = <char *>numpool_data(x) if x is not None else NULL
         job.x.end = job.x.data + self.x_extent
         job.y.data = <char *>numpool_data(y)
         job.index.data = <char *>numpool_data(index) if index is not None else NULL
-        bytes = (self.scratch(&job) + 127) // 64 * 64
+        bytes = (self.scratch(&job, &grid) + 127) // 64 * 64
         team = min(threads, grid.blocks)
         scratch = <char *>malloc(team * bytes + 64)
         if scratch == NULL:
@@ -318,10 +336,10 @@ cdef class Plan:
         for i in range(first, last):
             tile.row0 = i // slabs * grid.block_rows
             tile.row1 = min(tile.row0 + grid.block_rows, grid.rows)
-            tile.col0 = i // grid.deep % grid.across * self.block_cols
-            tile.col1 = min(tile.col0 + self.block_cols, grid.cols)
-            tile.lane0 = i % grid.deep * self.block_lanes
-            tile.lane1 = min(tile.lane0 + self.block_lanes, job.lanes)
+            tile.col0 = i // grid.deep % grid.across * grid.block_cols
+            tile.col1 = min(tile.col0 + grid.block_cols, grid.cols)
+            tile.lane0 = i % grid.deep * grid.block_lanes
+            tile.lane1 = min(tile.lane0 + grid.block_lanes, grid.lanes)
             bad |= <int>block(job, &tile, scratch)
         return bad
 
@@ -350,23 +368,29 @@ cdef class Plan:
             made.append(array if axes is None else array.transpose(axes))
         return tuple(made)
 
-    cdef object execute(self, tuple arrays, tuple outs, int threads):
-        """outs in, outs out, or None when an index names no tap of its window."""
-        cdef int bad
-        if self.operation < EXTREMUM_BACKWARD:
-            bad = self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, False)
-        else:
-            bad = self.run(threads, outs[0], arrays[0], arrays[1] if len(arrays) > 1 else None, False)
-        return None if bad else outs
+    cdef int differentiate(self, tuple arrays, object out, int threads) except -1:
+        """The gradient of an extremum. Indices that name places of other windows are rare: only then
+        windows side by side are scattered after all."""
+        cdef int bad = self.run(threads, out, arrays[0], arrays[1], self.job.gradient)
+        if bad == NUMPOOL_FOREIGN:
+            bad = self.run(threads, out, arrays[0], arrays[1], NUMPOOL_SCATTER)
+        return bad
 
     def __call__(self, tuple arrays, outs, int threads):
-        # `outs`: arrays as `outputs` describes, or None: they are made. Returns them, or None when an index names no tap
-        # of its window; then nothing was written to a given `outs`.
-        if outs is None:
+        # `outs`: arrays as `outputs` describes, or None: they are made. Returns them, or None when an index names no place
+        # of its plane; then nothing was written to a given `outs`.
+        cdef bint checked = outs is None
+        if checked:
             outs = self.allocate()
-        elif self.needs_check and self.run(threads, None, arrays[0], arrays[1], True):
+        if self.operation < EXTREMUM_BACKWARD:
+            self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, 0)
+        elif self.operation > EXTREMUM_BACKWARD:
+            self.run(threads, outs[0], arrays[0], None, 0)
+        elif not checked and self.run(threads, None, arrays[0], arrays[1], NUMPOOL_CHECK):
             return None
-        return self.execute(arrays, outs, threads)
+        elif self.differentiate(arrays, outs[0], threads):
+            return None
+        return outs
 
 
 cdef object np_empty = np.empty, np_dtype = np.dtype

@@ -1,350 +1,458 @@
-/* Template: the gradient of a maximum or minimum: every window adds its grad to the place that its index names, in the order
- * of the windows, a plane at a time.
+/* Template: the gradient of a maximum or minimum: every window gives its grad to the place that its index names, and each
+ * place sums what it is given in the order of the windows. Three passes (numpool_job.pass):
  *
- *     indices --read--> positions in the plane, or taps --decode--> places --scatter--> sums (float32, float64: grad_input)
+ *     SPREAD    windows side by side whose indices name taps of their own: each input element is written once.
+ *               Returns NUMPOOL_FOREIGN where an index names something else
+ *     SCATTER   any windows; an index may name any place of its plane; a tile is whole planes
+ *     CHECK     looks at the indices of some output rows and writes nothing
  *
- * A place is an offset, in elements, from the first element of the plane (or of several small planes); -1 is "no tap".
  * Nothing is used as an address before it has been compared with the size of the plane. */
 #define ACC_SIZE NUMPOOL_CAT(BACKWARD_ACC_, ELEM_SIZE)
 #define ACC NUMPOOL_CAT(BACKWARD_TYPE_, ELEM_SIZE)
-#define PLACE SIGNED(ACC_SIZE)
-#define LANES LANES_OF(ACC_SIZE)
 #define COMMON(part) NUMPOOL_JOIN(backward, DTYPE, part)
 
-typedef ACC FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
-typedef PLACE FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
-#define UNSIGNED_PLACE NUMPOOL_CAT(u, PLACE)
-typedef UNSIGNED_PLACE FN(uvec) __attribute__((vector_size(VECTOR_BYTES)));
-
-/* A run of output rows, columns and lanes: window after window, `room` elements each. */
+/* Windows in a row of one plane (`move` 1, single lanes), or lanes of one window (`move` 0). */
 typedef struct {
-    ptrdiff_t rows, first, last, lanes; /* rows, which may be those of several planes; columns [first, last) */
-    ptrdiff_t room, n;                  /* lanes, rounded up to vectors unless there is one; windows * room */
-    ptrdiff_t pitch, pixel, plane;      /* of places: from row to row, pixel to pixel, plane to plane */
-    int flat;                           /* positions, times `pixel`, are places: nothing to decode */
-    const ACC *values;                  /* the gradients: `grad`, or where they lie */
-    PLACE *place;
-    ACC *grad;
-    /* single lanes: of each window the input row (less that of the run's first) and column of tap 0, and its plane's place */
-    PLACE *row, *column, *base;
-} FN(run);
+    const char *index, *grad;
+    ptrdiff_t n, row, column, move; /* elements; the first window */
+    int64_t zero, step;             /* the position of the plane's first element in that lane; from element to element */
+} FN(piece);
 
-static void FN(fill_tables)(const numpool_job *job, FN(run) *run)
+/* --- indices as numbers ------------------------------------------------------------------------------------------- */
+
+/* Tap numbers, -1 for none, and -2 for what is no tap of any window. */
+static void FN(read_taps)(const numpool_job *job, const FN(piece) *piece, int32_t *tap)
 {
-    const ptrdiff_t cols = run->last - run->first;
-    for (ptrdiff_t r = 0, i = 0; run->lanes == 1 && r < run->rows; r++, i += cols) {
-        const PLACE row = (PLACE)(r % job->h.out * job->h.stride - job->h.before);
-        const PLACE base = (PLACE)(r / job->h.out * run->plane);
-        PLACE *restrict rows = run->row + i, *restrict bases = run->base + i;
-        for (ptrdiff_t c = 0; c < cols; c++)
-            rows[c] = row;
-        for (ptrdiff_t c = 0; c < cols; c++)
-            bases[c] = base;
-        if (r > 0)
-            memcpy(run->column + i, run->column, cols * ACC_SIZE);
-        else
-            for (ptrdiff_t c = 0; c < cols; c++)
-                run->column[c] = (PLACE)((run->first + c) * job->w.stride - job->w.before);
+    const uint32_t taps = (uint32_t)(job->h.kernel * job->w.kernel);
+    const uint8_t *bytes = (const uint8_t *)piece->index;
+    const uint16_t *words = (const uint16_t *)(const void *)piece->index;
+    const int32_t *numbers = (const int32_t *)(const void *)piece->index;
+    if (job->index_size == 1)
+        for (ptrdiff_t i = 0; i < piece->n; i++)
+            tap[i] = bytes[i] < taps ? bytes[i] : bytes[i] == UINT8_MAX ? -1 : -2;
+    else if (job->index_size == 2)
+        for (ptrdiff_t i = 0; i < piece->n; i++)
+            tap[i] = words[i] < taps ? words[i] : words[i] == UINT16_MAX ? -1 : -2;
+    else
+        for (ptrdiff_t i = 0; i < piece->n; i++)
+            tap[i] = (uint32_t)numbers[i] < taps ? numbers[i] : numbers[i] == -1 ? -1 : -2;
+}
+
+/* Positions in the plane and lane, -1 for none, and -2 for what lies outside. */
+static void FN(read_positions)(const numpool_job *job, const FN(piece) *piece, int32_t *position)
+{
+    const int64_t *at = (const int64_t *)(const void *)piece->index;
+    const uint64_t span = (uint64_t)(job->h.in * job->position.row);
+    for (ptrdiff_t i = 0; i < piece->n; i++) {
+        const uint64_t rest = (uint64_t)at[i] - (uint64_t)(piece->zero + i * piece->step);
+        position[i] = rest < span ? (int32_t)rest : at[i] == -1 ? -1 : -2;
     }
 }
 
-/* a / by and, in *rest, a % by, for lanes of 0 <= a < NUMPOOL_EXACT: the float quotient is off by one at most. */
-ALWAYS_INLINE FN(ivec) FN(quotient)(FN(ivec) a, PLACE by, FN(ivec) *rest)
+/* The elements that a piece's indices name, as offsets from the first of the plane, `pitch` a row and `pixel` a column; -1
+ * for none. `numbers` is scratch. Returns 1 when one is wrong. */
+static int FN(places)(const numpool_job *job, const FN(piece) *piece, ptrdiff_t pitch, ptrdiff_t pixel, int32_t *numbers,
+                      ptrdiff_t *place)
 {
-    if (by == 1) {
-        *rest = a - a;
-        return a;
-    }
-    FN(ivec) q = __builtin_convertvector(__builtin_convertvector(a, FN(vec)) * (1 / (ACC)by), FN(ivec));
-    FN(ivec) r = a - q * by;
-    q += (r < 0) - (r >= by);
-    *rest = a - q * by;
-    return q;
-}
-
-/* 1 in the lanes where a, as an unsigned number, is not below `end`: one compare for "outside [0, end)". */
-#define OUTSIDE(a, end) ((FN(ivec))((FN(uvec))(a) >= (UNSIGNED_PLACE)(end)))
-
-/* One vector of what `read` left, to places. *bad collects the lanes that name no element of the plane; a tap also has to
- * lie in the image, which all do in a window that is `inside`. */
-ALWAYS_INLINE FN(ivec) FN(places)(const numpool_job *job, const FN(run) *run, FN(ivec) given, FN(ivec) row, FN(ivec) column,
-                                  FN(ivec) base, int inside, FN(ivec) *bad)
-{
-    const FN(ivec) some = given >= 0, at = given & some;
-    FN(ivec) x, y, odd, wrong;
-    if (job->window_index) {
-        const PLACE kw = (PLACE)job->w.kernel, kh = (PLACE)job->h.kernel;
-        y = row + FN(quotient)(at, kw, &x) * (PLACE)job->h.step;
-        x = column + x * (PLACE)job->w.step;
-        wrong = OUTSIDE(at, kh * kw);
-        if (!inside)
-            wrong |= OUTSIDE(y, job->h.in) | OUTSIDE(x, job->w.in);
-    } else {
-        y = FN(quotient)(at, (PLACE)job->position.row, &x);
-        x = FN(quotient)(x, (PLACE)job->position.pixel, &odd);
-        wrong = odd != 0; /* the position of another channel */
-    }
-    *bad |= (wrong & some) | (given < -1);
-    const FN(ivec) place = y * (PLACE)run->pitch + x * (PLACE)run->pixel + base;
-    return (place & some) | ~some;
-}
-
-/* The whole run, whose first row is row `first` of its plane. Returns 1 when an index is wrong. */
-static int FN(decode)(const numpool_job *job, const FN(run) *run, ptrdiff_t first)
-{
-    FN(ivec) bad = {0}, given, row = {0}, column = {0}, base = {0};
-    if (run->lanes == 1) {
-        memset(run->place + run->n, -1, VECTOR_BYTES); /* the last vector's lanes behind the run */
-        for (ptrdiff_t i = 0; i < run->n; i += LANES) {
-            memcpy(&given, run->place + i, sizeof given);
-            memcpy(&row, run->row + i, sizeof row);
-            memcpy(&column, run->column + i, sizeof column);
-            memcpy(&base, run->base + i, sizeof base);
-            given = FN(places)(job, run, given, row + (PLACE)(first * job->h.stride), column, base, 0, &bad);
-            memcpy(run->place + i, &given, sizeof given);
-        }
-    } else {
-        PLACE *at = run->place;
-        ptrdiff_t inner, outer;
-        numpool_interior(&job->w, &inner, &outer);
-        for (ptrdiff_t r = first; r < first + run->rows; r++) {
-            const int level = numpool_clip(&job->h, r).taps == job->h.kernel;
-            row = (FN(ivec)){0} + (PLACE)(r * job->h.stride - job->h.before);
-            for (ptrdiff_t c = run->first; c < run->last; c++) {
-                column = (FN(ivec)){0} + (PLACE)(c * job->w.stride - job->w.before);
-                for (ptrdiff_t l = 0; l < run->room; l += LANES, at += LANES) {
-                    memcpy(&given, at, sizeof given);
-                    given = FN(places)(job, run, given, row, column, base, level && c >= inner && c < outer, &bad);
-                    memcpy(at, &given, sizeof given);
-                }
-            }
-        }
-    }
-    int any = 0;
-    for (int i = 0; i < LANES; i++)
-        any |= bad[i] != 0;
-    return any;
-}
-
-/* The same one by one, for numbers that float arithmetic cannot divide. */
-static int FN(decode_long)(const numpool_job *job, const FN(run) *run, ptrdiff_t first)
-{
-    const ptrdiff_t cols = run->last - run->first;
-    for (ptrdiff_t i = 0; i < run->n; i++) {
-        const ptrdiff_t given = run->place[i], r = i / run->room / cols;
-        ptrdiff_t y, x, wrong;
-        if (given == -1)
-            continue;
-        if (job->window_index) {
-            y = (first + r % job->h.out) * job->h.stride - job->h.before + given / job->w.kernel * job->h.step;
-            x = (run->first + i / run->room % cols) * job->w.stride - job->w.before + given % job->w.kernel * job->w.step;
-            wrong = given >= job->h.kernel * job->w.kernel;
-        } else {
-            y = given / job->position.row;
-            x = given % job->position.row / job->position.pixel;
-            wrong = given % job->position.row % job->position.pixel;
-        }
-        if (given < 0 || wrong || y < 0 || y >= job->h.in || x < 0 || x >= job->w.in)
-            return 1;
-        run->place[i] = (PLACE)(y * run->pitch + x * run->pixel + r / job->h.out * run->plane);
-    }
-    return 0;
-}
-
-/* The run from row r of a plane on (or several whole planes): indices as tap numbers, or as positions in the plane (-1: none,
- * -2: out of range), grad widened where it is wanted; then places, unless positions are places already. */
-static int FN(read)(const numpool_job *job, const numpool_tile *tile, FN(run) *run, ptrdiff_t plane, ptrdiff_t r, int grads)
-{
-    const ptrdiff_t lanes = run->lanes, cols = run->last - run->first;
-    const int64_t span = job->h.in * job->position.row, taps = job->h.kernel * job->w.kernel;
-    const uint64_t limit = (uint64_t)numpool_min(span, INT32_MAX);
     int bad = 0;
-    const ptrdiff_t index_row = job->index.row, grad_row = job->y.row;
-    const char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + r * index_row
-                        + run->first * job->index.pixel + tile->lane0 * job->index_size;
-    const char *grad = job->y.data + numpool_lead(job, job->y.lead, plane) + r * grad_row + run->first * job->y.pixel
-                       + tile->lane0 * ELEM_SIZE;
-    const int64_t zero = numpool_lead(job, job->position.lead, plane) + tile->lane0 * job->position.lane;
-    /* elements that lie end to end: one piece; else a row, or the lanes of one window, at a time */
-    const int rowwise = run->room == lanes && job->index.pixel == lanes * job->index_size
-                        && job->y.pixel == lanes * ELEM_SIZE
-                        && (lanes == 1 || job->window_index || job->position.lane == 0);
-    const int whole = rowwise && index_row == cols * job->index.pixel && grad_row == cols * job->y.pixel;
-    const ptrdiff_t piece = whole ? run->n : rowwise ? cols * lanes : lanes, unit = rowwise ? piece : run->room;
-    const int as_is = KIND == KIND_FLOAT && whole;
-    run->values = as_is ? (const ACC *)(const void *)grad : run->grad;
-    const PLACE scale = run->flat ? (PLACE)run->pixel : 1;
-    PLACE *to = run->place;
-    for (ptrdiff_t i = 0; i < run->n; i += unit, to += unit) {
-        const ptrdiff_t window = i / run->room, row = whole ? 0 : window / cols, col = whole ? 0 : window - row * cols;
-        const char *from = index + row * index_row + col * job->index.pixel;
-        if (grads && !as_is)
-            COMMON(widen)((char *)(run->grad + i), grad + row * grad_row + col * job->y.pixel, piece);
-        for (ptrdiff_t l = piece; l < unit; l++)
-            to[l] = -1;
-        if (!job->window_index) {
-            const int64_t *at = (const int64_t *)(const void *)from, step = job->position.lane;
-            for (ptrdiff_t j = 0; j < piece; j++) {
-                const uint64_t rest = (uint64_t)(at[j] - (step ? zero + j * step : zero)); /* below zero: beyond any limit */
-                const int in = rest < limit, none = at[j] == -1;
-                bad |= !(in | none);
-                to[j] = in ? (PLACE)rest * scale : none ? -1 : -2;
-            }
-        } else if (job->index_size == 1) {
-            for (ptrdiff_t j = 0; j < piece; j++)
-                to[j] = ((const uint8_t *)from)[j] == UINT8_MAX ? -1 : ((const uint8_t *)from)[j];
-        } else if (job->index_size == 2) {
-            for (ptrdiff_t j = 0; j < piece; j++)
-                to[j] = ((const uint16_t *)(const void *)from)[j] == UINT16_MAX ? -1
-                                                                                : ((const uint16_t *)(const void *)from)[j];
-        } else {
-            for (ptrdiff_t j = 0; j < piece; j++) {
-                const int32_t t = ((const int32_t *)(const void *)from)[j];
-                to[j] = t < -1 || t >= taps ? -2 : t;
-            }
+    if (job->window_index) {
+        const int32_t kw = (int32_t)job->w.kernel;
+        const double by_kw = 1 / (double)kw;
+        const ptrdiff_t y0 = piece->row * job->h.stride - job->h.before;
+        const ptrdiff_t x0 = piece->column * job->w.stride - job->w.before, move = piece->move * job->w.stride;
+        FN(read_taps)(job, piece, numbers);
+        for (ptrdiff_t i = 0; i < piece->n; i++) {
+            const int32_t tap = numbers[i], down = numpool_quotient(tap, by_kw);
+            const ptrdiff_t y = y0 + down * job->h.step, x = x0 + i * move + (tap - down * kw) * job->w.step;
+            const int good = tap >= 0 && y >= 0 && y < job->h.in && x >= 0 && x < job->w.in;
+            bad |= !(good | (tap == -1));
+            place[i] = good ? y * pitch + x * pixel : -1;
         }
-    }
-    const int several = run->flat && grads && run->rows > job->h.out; /* planes: places count from the first one */
-    for (ptrdiff_t i = 0; several && i < run->n; i += LANES) {
-        FN(ivec) place, base;
-        memcpy(&place, run->place + i, sizeof place);
-        memcpy(&base, run->base + i, sizeof base);
-        place += base & (place >= 0);
-        memcpy(run->place + i, &place, sizeof place);
-    }
-    if (bad || run->flat)
         return bad;
-    return ((job->window_index ? taps : span) <= NUMPOOL_EXACT(ACC_SIZE) ? FN(decode) : FN(decode_long))(job, run, r);
-}
-
-/* Whether small planes of windows lie end to end, so that a run may hold several. */
-ALWAYS_INLINE int FN(level)(const numpool_job *job, ptrdiff_t lanes)
-{
-    return lanes == 1 && job->leads == 1 && job->h.out * job->w.out <= NUMPOOL_RUN
-           && job->y.lead[0] == job->h.out * job->y.row && job->index.lead[0] == job->h.out * job->index.row
-           && job->y.row == job->w.out * ELEM_SIZE && job->index.row == job->w.out * job->index_size
-           && (job->window_index || job->position.lead[0] == 0);
-}
-
-/* A run of NUMPOOL_RUN elements or less, of one window at least: its form, and its arrays in scratch. Returns the bytes that
- * any run of this job takes. */
-static ptrdiff_t FN(make_run)(const numpool_job *job, FN(run) *run, ptrdiff_t lanes, int level, char *scratch)
-{
-    run->lanes = lanes;
-    run->flat = !job->window_index && job->position.pixel == 1 && job->position.row * run->pixel == run->pitch
-                && (lanes > 1 || run->pixel == 1);
-    run->room = lanes == 1 || run->flat ? lanes : (lanes + LANES - 1) / LANES * LANES;
-    run->last = numpool_max(1, numpool_min(job->w.out, NUMPOOL_RUN / run->room));
-    run->rows = numpool_max(1, numpool_min(job->h.out, NUMPOOL_RUN / (run->last * run->room)));
-    if (level)
-        run->rows = NUMPOOL_RUN / (job->h.out * job->w.out) * job->h.out;
-    const ptrdiff_t most = numpool_max(NUMPOOL_RUN, job->lanes + LANES);
-    const ptrdiff_t bytes = (most * ACC_SIZE + VECTOR_BYTES + 63) / 64 * 64;
-    if (scratch) {
-        run->place = (PLACE *)(void *)scratch;
-        run->grad = (ACC *)(void *)(scratch + bytes);
-        run->row = (PLACE *)(void *)(scratch + 2 * bytes);
-        run->column = (PLACE *)(void *)(scratch + 3 * bytes);
-        run->base = (PLACE *)(void *)(scratch + 4 * bytes);
-        FN(fill_tables)(job, run);
     }
-    return 5 * bytes;
+    const int32_t row = (int32_t)job->position.row, step = (int32_t)job->position.pixel;
+    const double by_row = 1 / (double)row, by_step = 1 / (double)step;
+    FN(read_positions)(job, piece, numbers);
+    for (ptrdiff_t i = 0; i < piece->n; i++) {
+        const int32_t y = numpool_quotient(numbers[i], by_row), rest = numbers[i] - y * row;
+        const int32_t x = numpool_quotient(rest, by_step);
+        const int good = numbers[i] >= 0 && x * step == rest; /* else another channel's position */
+        bad |= !(good | (numbers[i] == -1));
+        place[i] = good ? y * pitch + x * pixel : -1;
+    }
+    return bad;
 }
 
-/* Adds the gradients whose places lie in [0, size): the others belong to nobody. */
-static void FN(scatter)(const FN(run) *run, ACC *sums, ptrdiff_t size)
+/* The beginning of an output row: as many windows as can go together. */
+static FN(piece) FN(row_at)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t row)
 {
-    const PLACE *place = run->place, span = (PLACE)size;
-    const ACC *grad = run->values;
-    if (run->lanes == 1) {
-        for (ptrdiff_t i = 0; i < run->n; i++)
-            if (place[i] >= 0 && place[i] < span)
-                sums[place[i]] += grad[i];
+    const int single = job->lanes == 1 && job->index.pixel == job->index_size && job->y.pixel == ELEM_SIZE;
+    return (FN(piece)){.index = job->index.data + numpool_lead(job, job->index.lead, plane) + row * job->index.row
+                                + tile->lane0 * job->index_size,
+                       .grad = job->y.data + numpool_lead(job, job->y.lead, plane) + row * job->y.row + tile->lane0 * ELEM_SIZE,
+                       .n = single ? numpool_min(job->w.out, NUMPOOL_RUN) : tile->lane1 - tile->lane0,
+                       .row = row, .move = single, .step = single ? 0 : job->position.lane,
+                       .zero = numpool_lead(job, job->position.lead, plane) + tile->lane0 * job->position.lane};
+}
+
+/* On to the windows behind the piece. Returns 0 at the row's end. */
+ALWAYS_INLINE int FN(advance)(const numpool_job *job, FN(piece) *piece)
+{
+    const ptrdiff_t windows = piece->move ? piece->n : 1;
+    piece->column += windows;
+    piece->index += windows * job->index.pixel;
+    piece->grad += windows * job->y.pixel;
+    if (piece->move)
+        piece->n = numpool_min(piece->n, job->w.out - piece->column);
+    return piece->column < job->w.out;
+}
+
+/* Whether every number below the plane's size is the position of an element, whatever the lane. */
+ALWAYS_INLINE int FN(counts_pixels)(const numpool_job *job)
+{
+    return !job->window_index && job->position.pixel == 1 && job->position.lane == 0;
+}
+
+/* Whether the indices and gradients of a plane are one piece in memory. */
+ALWAYS_INLINE int FN(is_flat)(const numpool_job *job)
+{
+    return job->index.pixel == job->lanes * job->index_size && job->index.row == job->w.out * job->index.pixel
+           && job->y.pixel == job->lanes * ELEM_SIZE && job->y.row == job->w.out * job->y.pixel;
+}
+
+/* --- SCATTER ------------------------------------------------------------------------------------------------------ */
+
+/* Where a byte's tap lies, counted from tap 0: as an offset, and in rows and columns of the image. */
+typedef struct {
+    ptrdiff_t offset; /* -1: no tap; -2: no tap of any window */
+    int32_t down, right;
+} FN(tap);
+
+/* Positions that count pixels: `scale` elements each. beside: 1 where the elements are lanes of one window. */
+ALWAYS_INLINE int FN(add_positions)(const FN(piece) *piece, uint64_t span, ptrdiff_t scale, int beside, ACC *sums)
+{
+    const int64_t *at = (const int64_t *)(const void *)piece->index;
+    const ACC *grad = (const ACC *)(const void *)piece->grad;
+    const uint64_t zero = (uint64_t)piece->zero;
+    int bad = 0;
+    for (ptrdiff_t i = 0; i < piece->n; i++)
+        if ((uint64_t)at[i] - zero < span)
+            sums[(ptrdiff_t)((uint64_t)at[i] - zero) * scale + beside * i] += grad[i];
+        else
+            bad |= at[i] != -1;
+    return bad;
+}
+
+/* Elements [first, last) of a piece of byte taps whose windows are inside the image; `move` elements from one to the next. */
+ALWAYS_INLINE int FN(add_taps)(const FN(piece) *piece, ptrdiff_t first, ptrdiff_t last, const FN(tap) *taps, ptrdiff_t move,
+                               ACC *sums)
+{
+    const uint8_t *tap = (const uint8_t *)piece->index;
+    const ACC *grad = (const ACC *)(const void *)piece->grad;
+    int bad = 0;
+    for (ptrdiff_t i = first; i < last; i++) {
+        const ptrdiff_t offset = taps[tap[i]].offset;
+        if (offset >= 0)
+            sums[offset + i * move] += grad[i];
+        else
+            bad |= offset != -1;
+    }
+    return bad;
+}
+
+/* The same for windows that reach beyond it. Without sums (NULL) they are checked. */
+static int FN(add_edge_taps)(const numpool_job *job, const FN(piece) *piece, ptrdiff_t first, ptrdiff_t last,
+                             const FN(tap) *taps, ptrdiff_t move, ACC *sums)
+{
+    const uint8_t *tap = (const uint8_t *)piece->index;
+    const ACC *grad = (const ACC *)(const void *)piece->grad;
+    const ptrdiff_t y = piece->row * job->h.stride - job->h.before, step = piece->move * job->w.stride;
+    ptrdiff_t x = (piece->column + first * piece->move) * job->w.stride - job->w.before;
+    int bad = 0;
+    for (ptrdiff_t i = first; i < last; i++, x += step) {
+        const FN(tap) *at = taps + tap[i];
+        const int good = at->offset >= 0 && y + at->down >= 0 && y + at->down < job->h.in && x + at->right >= 0
+                         && x + at->right < job->w.in;
+        bad |= !good && at->offset != -1;
+        if (sums && good)
+            sums[at->offset + i * move] += grad[i];
+    }
+    return bad;
+}
+
+/* Byte taps: where they lie, and which windows are inside the image. */
+typedef struct {
+    FN(tap) at[UINT8_MAX + 1];
+    ptrdiff_t top, bottom, left, right;
+} FN(taps);
+
+static void FN(fill_taps)(const numpool_job *job, ptrdiff_t pitch, ptrdiff_t pixel, FN(taps) *taps)
+{
+    for (ptrdiff_t t = 0; t <= UINT8_MAX; t++)
+        taps->at[t].offset = t == UINT8_MAX ? -1 : -2;
+    for (ptrdiff_t j = 0, t = 0; j < job->h.kernel; j++)
+        for (ptrdiff_t k = 0; k < job->w.kernel; k++, t++) {
+            const ptrdiff_t down = j * job->h.step, right = k * job->w.step;
+            taps->at[t] = (FN(tap)){down * pitch + right * pixel, (int32_t)down, (int32_t)right};
+        }
+    numpool_interior(&job->h, &taps->top, &taps->bottom);
+    numpool_interior(&job->w, &taps->left, &taps->right);
+}
+
+/* Which elements of a piece belong to windows inside the image. */
+ALWAYS_INLINE void FN(find_inside)(const FN(taps) *taps, const FN(piece) *piece, ptrdiff_t *first, ptrdiff_t *last)
+{
+    const int level = piece->row >= taps->top && piece->row < taps->bottom;
+    if (!level || !piece->move) {
+        *first = 0;
+        *last = level && piece->column >= taps->left && piece->column < taps->right ? piece->n : 0;
         return;
     }
-    for (ptrdiff_t i = 0; i < run->n; i += run->room)
-        for (ptrdiff_t l = 0; l < run->lanes; l++)
-            if (place[i + l] >= 0 && place[i + l] < span)
-                sums[place[i + l] + l] += grad[i + l];
+    *first = numpool_min(numpool_max(0, taps->left - piece->column), piece->n);
+    *last = numpool_max(*first, numpool_min(taps->right - piece->column, piece->n));
+}
+
+/* The windows of one plane. */
+static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t pitch, ptrdiff_t pixel,
+                       const FN(taps) *taps, char *scratch, ACC *sums)
+{
+    const ptrdiff_t most = numpool_max(NUMPOOL_RUN, job->lanes);
+    ptrdiff_t *place = (ptrdiff_t *)(void *)scratch;
+    ACC *grads = (ACC *)(void *)(place + most);
+    int32_t *numbers = (int32_t *)(void *)(grads + most);
+    const int by_pixels = FN(counts_pixels)(job) && pitch == job->position.row * pixel;
+    const int by_taps = job->window_index && job->index_size == 1;
+    const uint64_t span = (uint64_t)(job->h.in * job->position.row);
+    int bad = 0;
+    FN(piece) piece = FN(row_at)(job, tile, plane, 0);
+    if (by_pixels && piece.move && KIND == KIND_FLOAT && FN(is_flat)(job)) {
+        piece.n = job->h.out * job->w.out;
+        return pixel == 1 ? FN(add_positions)(&piece, span, 1, 0, sums) : FN(add_positions)(&piece, span, pixel, 0, sums);
+    }
+    for (ptrdiff_t r = 0; r < job->h.out; r++) {
+        piece = FN(row_at)(job, tile, plane, r);
+        do {
+            FN(piece) own = piece;
+            ptrdiff_t first, last;
+            if (KIND == KIND_HALF) {
+                COMMON(widen)((char *)grads, piece.grad, piece.n);
+                own.grad = (const char *)grads;
+            }
+            if (by_pixels) {
+                bad |= own.move ? FN(add_positions)(&own, span, pixel, 0, sums) : FN(add_positions)(&own, span, pixel, 1, sums);
+            } else if (by_taps) {
+                const ptrdiff_t move = own.move ? job->w.stride * pixel : 1;
+                ACC *from = sums + (r * job->h.stride - job->h.before) * pitch
+                            + (own.column * job->w.stride - job->w.before) * pixel;
+                FN(find_inside)(taps, &own, &first, &last);
+                bad |= FN(add_edge_taps)(job, &own, 0, first, taps->at, move, from);
+                bad |= FN(add_taps)(&own, first, last, taps->at, move, from);
+                bad |= FN(add_edge_taps)(job, &own, last, own.n, taps->at, move, from);
+            } else if (FN(places)(job, &own, pitch, pixel, numbers, place)) {
+                return NUMPOOL_BAD;
+            } else {
+                const ACC *grad = (const ACC *)(const void *)own.grad;
+                for (ptrdiff_t i = 0; i < own.n; i++)
+                    if (place[i] >= 0)
+                        sums[place[i] + i * !own.move] += grad[i];
+            }
+        } while (FN(advance)(job, &piece));
+    }
+    return bad;
 }
 
 static ptrdiff_t FN(scatter_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
-    const numpool_axis *h = &job->h, *w = &job->w;
-    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, in_row = job->w.in * lanes;
     const int direct = KIND == KIND_FLOAT && job->x.row % ACC_SIZE == 0 && job->x.pixel % ACC_SIZE == 0;
-    const int level = direct && FN(level)(job, lanes) && job->x.lead[0] % ACC_SIZE == 0 && job->x.lead[0] > 0
-                      && job->x.lead[0] / ACC_SIZE * NUMPOOL_RUN < INT32_MAX;
-    FN(run) run = {.pixel = direct ? job->x.pixel / ACC_SIZE : lanes, .pitch = direct ? job->x.row / ACC_SIZE : w->in * lanes,
-                   .plane = level ? job->x.lead[0] / ACC_SIZE : 0};
-    const ptrdiff_t taken = FN(make_run)(job, &run, lanes, level, scratch), cols = run.last, some = run.rows;
-    const ptrdiff_t plane_size = direct ? (h->in - 1) * run.pitch + (w->in - 1) * run.pixel + 1 : h->in * run.pitch;
-    const int dense = run.pixel == lanes; /* a row in one piece */
+    const ptrdiff_t most = numpool_max(NUMPOOL_RUN, job->lanes);
+    const ptrdiff_t taken = (sizeof(FN(taps)) + most * (sizeof(ptrdiff_t) + ACC_SIZE + 4) + 63) / 64 * 64;
     if (!scratch)
-        return taken + (direct ? 0 : plane_size * ACC_SIZE);
-
-    for (ptrdiff_t plane = tile->row0 / h->in, planes; plane < tile->row1 / h->in; plane += planes) {
-        planes = level ? numpool_min(some / h->out, tile->row1 / h->in - plane) : 1;
+        return taken + (direct ? 0 : job->h.in * in_row * ACC_SIZE);
+    const ptrdiff_t pitch = direct ? job->x.row / ACC_SIZE : in_row, pixel = direct ? job->x.pixel / ACC_SIZE : lanes;
+    /* what is zeroed at once: a plane, a row, or a pixel */
+    const ptrdiff_t columns = pixel == lanes ? job->w.in : 1, rows = columns > 1 && pitch == in_row ? job->h.in : 1;
+    FN(taps) *taps = (FN(taps) *)(void *)scratch;
+    if (job->window_index && job->index_size == 1)
+        FN(fill_taps)(job, pitch, pixel, taps);
+    for (ptrdiff_t plane = tile->row0 / job->h.in; plane < tile->row1 / job->h.in; plane++) {
         char *to = job->x.data + numpool_lead(job, job->x.lead, plane) + tile->lane0 * ELEM_SIZE;
         ACC *sums = (ACC *)(void *)(direct ? to : scratch + taken);
-        for (ptrdiff_t p = 0; p < planes; p++)
-            for (ptrdiff_t i = 0; i < h->in; i++)
-                for (ptrdiff_t j = 0; j < (dense ? 1 : w->in); j++)
-                    memset(sums + p * run.plane + i * run.pitch + j * run.pixel, 0, (dense ? w->in : 1) * lanes * ACC_SIZE);
-        for (ptrdiff_t r = 0; r < h->out; r += some) /* in the order of the windows, on which the sums depend */
-            for (ptrdiff_t c = 0; c < w->out; c += cols) {
-                run.first = c;
-                run.last = numpool_min(c + cols, w->out);
-                run.rows = planes > 1 ? planes * h->out : numpool_min(some, h->out - r);
-                if (cols < w->out)
-                    FN(fill_tables)(job, &run);
-                run.n = run.rows * (run.last - run.first) * run.room;
-                if (FN(read)(job, tile, &run, plane, r, 1))
-                    return 1;
-                FN(scatter)(&run, sums, planes > 1 ? planes * run.plane : plane_size);
-            }
-        for (ptrdiff_t i = 0; i < h->in && !direct; i++)
-            COMMON(put_phase)(to + i * job->x.row, (char *)(sums + i * run.pitch), w->in, lanes, job->x.pixel);
+        for (ptrdiff_t i = 0; i < job->h.in; i += rows)
+            for (ptrdiff_t j = 0; j < job->w.in; j += columns)
+                memset(sums + i * pitch + j * pixel, 0, rows * columns * lanes * ACC_SIZE);
+        if (FN(scatter)(job, tile, plane, pitch, pixel, taps, (char *)(taps + 1), sums))
+            return NUMPOOL_BAD;
+        for (ptrdiff_t i = 0; i < job->h.in && !direct; i++)
+            COMMON(put_phase)(to + i * job->x.row, (char *)(sums + i * in_row), job->w.in, lanes, job->x.pixel);
     }
     return 0;
+}
+
+/* --- SPREAD ------------------------------------------------------------------------------------------------------- */
+
+/* A gradient where `tap` is the wanted one, else 0: never -0, just as in a sum. */
+ALWAYS_INLINE ELEM FN(chosen)(int32_t tap, int32_t wanted, ELEM grad)
+{
+#if KIND == KIND_HALF
+    return tap == wanted && grad != INT16_MIN ? grad : 0;
+#else
+    return (tap == wanted ? grad : 0) + 0;
+#endif
+}
+
+/* A row of windows two wide, single lanes, to one row of the input. Returns how many taps were found. */
+static ptrdiff_t FN(spread_pairs)(char *row, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t first, int32_t second)
+{
+    ELEM *restrict to = (ELEM *)(void *)row;
+    const ELEM *restrict from = (const ELEM *)(const void *)grad;
+    int32_t found = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        to[2 * i] = FN(chosen)(tap[i], first, from[i]);
+        to[2 * i + 1] = FN(chosen)(tap[i], second, from[i]);
+        found += (tap[i] == first) + (tap[i] == second);
+    }
+    return found;
+}
+
+/* One tap of one window, to one pixel of the input. */
+static ptrdiff_t FN(spread_lanes)(char *pixel, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t wanted)
+{
+    ELEM *restrict to = (ELEM *)(void *)pixel;
+    const ELEM *restrict from = (const ELEM *)(const void *)grad;
+    int32_t found = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        to[i] = FN(chosen)(tap[i], wanted, from[i]);
+        found += tap[i] == wanted;
+    }
+    return found;
+}
+
+/* The piece's indices, counted from each window's own tap 0; a negative number where there is none. Returns how many are not
+ * "no tap". */
+static ptrdiff_t FN(own_taps)(const numpool_job *job, const FN(piece) *piece, int32_t *tap)
+{
+    const int64_t *at = (const int64_t *)(const void *)piece->index;
+    const int64_t step = piece->step + piece->move * job->w.stride * job->position.pixel;
+    const int64_t start = piece->zero + piece->row * job->h.stride * job->position.row
+                          + piece->column * job->w.stride * job->position.pixel;
+    int32_t some = 0;
+    if (job->window_index) {
+        FN(read_taps)(job, piece, tap);
+        for (ptrdiff_t i = 0; i < piece->n; i++)
+            some += tap[i] != -1;
+        return some;
+    }
+    for (ptrdiff_t i = 0; i < piece->n; i++) {
+        const uint64_t own = (uint64_t)at[i] - (uint64_t)(start + i * step);
+        tap[i] = own <= INT32_MAX ? (int32_t)own : -1;
+        some += at[i] != -1;
+    }
+    return some;
+}
+
+/* A tile is rows of windows; the last ones of a plane have what lies behind them as well. */
+static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, kh = job->h.kernel, kw = job->w.kernel;
+    const int32_t down = (int32_t)(job->window_index ? kw : job->position.row);
+    const int32_t right = (int32_t)(job->window_index ? 1 : job->position.pixel);
+    int32_t *tap = (int32_t *)(void *)scratch;
+    if (!scratch)
+        return numpool_max(NUMPOOL_RUN, lanes) * 4;
+    for (ptrdiff_t row = tile->row0; row < tile->row1; row++) {
+        const ptrdiff_t plane = row / job->h.out, r = row % job->h.out;
+        const ptrdiff_t rows = r == job->h.out - 1 ? job->h.in - r * kh : kh;
+        char *to = job->x.data + numpool_lead(job, job->x.lead, plane) + r * kh * job->x.row + tile->lane0 * ELEM_SIZE;
+        FN(piece) piece = FN(row_at)(job, tile, plane, r);
+        if (piece.move && job->x.pixel != ELEM_SIZE)
+            return NUMPOOL_FOREIGN;
+        do {
+            ptrdiff_t missing = FN(own_taps)(job, &piece, tap);
+            for (ptrdiff_t j = 0; j < kh; j++) {
+                char *at = to + j * job->x.row + piece.column * kw * job->x.pixel;
+                const int32_t first = (int32_t)j * down;
+                if (piece.move)
+                    missing -= FN(spread_pairs)(at, tap, piece.grad, piece.n, first, first + right);
+                else
+                    for (ptrdiff_t k = 0; k < kw; k++)
+                        missing -= FN(spread_lanes)(at + k * job->x.pixel, tap, piece.grad, lanes, first + (int32_t)k * right);
+            }
+            if (missing)
+                return NUMPOOL_FOREIGN;
+        } while (FN(advance)(job, &piece));
+        for (ptrdiff_t j = 0; j < rows; j++)
+            for (ptrdiff_t x = j < kh ? job->w.out * kw : 0; x < job->w.in; x++)
+                memset(to + j * job->x.row + x * job->x.pixel, 0, lanes * ELEM_SIZE);
+    }
+    return 0;
+}
+
+/* --- CHECK -------------------------------------------------------------------------------------------------------- */
+
+/* Whether one of n positions that count pixels lies outside the plane. */
+static int FN(outside)(const char *index, ptrdiff_t n, int64_t zero, uint64_t span)
+{
+    const int64_t *at = (const int64_t *)(const void *)index;
+    int bad = 0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        bad |= ((uint64_t)at[i] - (uint64_t)zero >= span) & (at[i] != -1);
+    return bad;
+}
+
+/* Whether one of n bytes is no tap of any window. */
+static int FN(no_tap)(const char *index, ptrdiff_t n, ptrdiff_t taps)
+{
+    const uint8_t *tap = (const uint8_t *)index, last = (uint8_t)(taps - 1);
+    uint8_t bad = 0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        bad |= (tap[i] > last) & (tap[i] != UINT8_MAX);
+    return bad;
 }
 
 static ptrdiff_t FN(check_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
-    const numpool_axis *h = &job->h;
-    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
-    const int level = FN(level)(job, lanes);
-    FN(run) run = {.pitch = job->position.row, .pixel = 1}; /* positions are places, which nobody will look at */
-    const ptrdiff_t taken = FN(make_run)(job, &run, lanes, level, scratch), cols = run.last, some = run.rows;
+    const ptrdiff_t most = numpool_max(NUMPOOL_RUN, job->lanes);
+    const uint64_t span = (uint64_t)(job->h.in * job->position.row);
+    const int by_pixels = FN(counts_pixels)(job), flat = FN(is_flat)(job), bytes = job->window_index && job->index_size == 1;
     if (!scratch)
-        return taken;
-    for (ptrdiff_t c = tile->col0; c < tile->col1; c += cols) {
-        run.first = c;
-        run.last = numpool_min(c + cols, tile->col1);
-        run.rows = some;
-        FN(fill_tables)(job, &run);
-        for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
-            const ptrdiff_t plane = row / h->out, r = row % h->out;
-            next = numpool_min(tile->row1, row + some);
-            if (!level)
-                next = numpool_min(next, row - r + h->out);
-            run.rows = next - row;
-            run.n = run.rows * (run.last - run.first) * run.room;
-            if (FN(read)(job, tile, &run, plane, r, 0))
-                return 1;
+        return sizeof(FN(taps)) + most * (4 + sizeof(ptrdiff_t));
+    FN(taps) *taps = (FN(taps) *)(void *)scratch;
+    ptrdiff_t *place = (ptrdiff_t *)(void *)(taps + 1), first, last;
+    int32_t *numbers = (int32_t *)(void *)(place + most);
+    int bad = 0;
+    if (bytes)
+        FN(fill_taps)(job, 1, 1, taps);
+    for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
+        const ptrdiff_t plane = row / job->h.out, r = row % job->h.out;
+        FN(piece) piece = FN(row_at)(job, tile, plane, r);
+        next = row + 1;
+        if (by_pixels && flat) {
+            next = numpool_min(tile->row1, row - r + job->h.out);
+            bad |= FN(outside)(piece.index, (next - row) * job->w.out * job->lanes, piece.zero, span);
+            continue;
         }
+        do {
+            if (by_pixels) {
+                bad |= FN(outside)(piece.index, piece.n, piece.zero, span);
+            } else if (bytes) {
+                FN(find_inside)(taps, &piece, &first, &last);
+                bad |= FN(add_edge_taps)(job, &piece, 0, first, taps->at, 0, NULL);
+                bad |= FN(no_tap)(piece.index + first, last - first, job->h.kernel * job->w.kernel);
+                bad |= FN(add_edge_taps)(job, &piece, last, piece.n, taps->at, 0, NULL);
+            } else {
+                bad |= FN(places)(job, &piece, 1, 1, numbers, place);
+            }
+        } while (FN(advance)(job, &piece));
     }
-    return 0;
+    return bad ? NUMPOOL_BAD : 0;
 }
 
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
-    return (job->check_only ? FN(check_block) : FN(scatter_block))(job, tile, scratch);
+    return (job->pass == NUMPOOL_SPREAD ? FN(spread_block)
+            : job->pass == NUMPOOL_SCATTER ? FN(scatter_block) : FN(check_block))(job, tile, scratch);
 }
 #undef COMMON
-#undef PLACE
-#undef UNSIGNED_PLACE
-#undef OUTSIDE
-#undef LANES
 #undef ACC
 #undef ACC_SIZE

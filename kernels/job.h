@@ -44,7 +44,7 @@ typedef struct {
     int64_t divisor;   /* 0: the number of taps in the window */
     ptrdiff_t out_size; /* average: bytes of an output element */
     int out_code;      /* average: the result's number type, one of enum numpool_out */
-    int check_only;    /* backward: validate the indices and write nothing */
+    int pass;          /* gradient of an extremum: one of enum numpool_pass */
 } numpool_job;
 
 /* A block: output rows (input rows in a backward pass) of all planes in one count, columns and lanes. */
@@ -58,7 +58,11 @@ enum numpool_out {
     OUT_INT8, OUT_INT16, OUT_INT32, OUT_INT64, OUT_UINT8, OUT_UINT16, OUT_UINT32, OUT_UINT64
 };
 
-/* Works on one tile; scratch is private to the thread. Returns 0, or 1 when an index names no tap of its window.
+/* How the gradient of an extremum is made, see extremum_backward.h; and what its blocks return of the indices. */
+enum numpool_pass { NUMPOOL_SPREAD, NUMPOOL_SCATTER, NUMPOOL_CHECK };
+enum { NUMPOOL_BAD = 1, NUMPOOL_FOREIGN = 2 }; /* names no place of its plane; or no tap of its window */
+
+/* Works on one tile; scratch is private to the thread. Returns 0, or what is wrong with the indices.
  * Without scratch (NULL) it does nothing and returns how many bytes of it the tile needs. */
 typedef ptrdiff_t numpool_block(const numpool_job *job, const numpool_tile *tile, char *scratch);
 
@@ -97,10 +101,8 @@ typedef struct {
 
 /* Bytes of padded rows that argmax packs at once: a part of the first-level cache. */
 #define NUMPOOL_PACKED 8192
-/* Elements of grad_output that a backward pass of an extremum takes at once, where rows are shorter. */
+/* Windows of an output row whose gradients are scattered at once. */
 #define NUMPOOL_RUN 2048
-/* Whole numbers below this divide exactly in float32 (float64) arithmetic, but for one step. */
-#define NUMPOOL_EXACT(size) ((size) == 4 ? (ptrdiff_t)1 << 22 : (ptrdiff_t)1 << 50)
 
 /* --- geometry shared by every block ------------------------------------------------------------------------------ */
 
@@ -122,6 +124,9 @@ static inline numpool_window numpool_clip(const numpool_axis *a, ptrdiff_t i)
     if (stop < skipped) stop = skipped;
     return (numpool_window){start + skipped * a->step, stop - skipped, skipped};
 }
+
+/* a / by for 0 <= a < 2**31, given 1 / by: half a step from the nearest whole quotient, where rounding cannot reach. */
+static inline int32_t numpool_quotient(int32_t a, double one_by) { return (int32_t)((a + 0.5) * one_by); }
 
 /* Outputs [first, last) of an axis have all their taps inside. */
 static inline void numpool_interior(const numpool_axis *a, ptrdiff_t *first, ptrdiff_t *last)

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 PART: int
-RUN: int
 PASSES: int
 LEADS: int
 LEVELS: tuple[str, ...]
@@ -24,8 +23,6 @@ class Plan:
     def cost(self) -> int: ...
     @property
     def outputs(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...] | None, np.dtype[Any]], ...]: ...
-    @property
-    def needs_check(self) -> bool: ...
     @property
     def spec(self) -> dict[str, Any]: ...
     def __init__(self, spec: dict[str, Any]) -> None: ...

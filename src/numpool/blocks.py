@@ -82,8 +82,10 @@ def accumulator(operation: str, dtype: str) -> int:
 def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int) -> dict[str, Any]:
     """How many rows, columns and lanes a block has, so that its scratch stays in the first-level cache."""
     size = accumulator(operation, dtype)
-    if operation.endswith("backward"):
-        return backward_blocks(operation, h, w, lanes, size, rows // h.size)
+    if operation == "extremum_backward":
+        return extremum_backward_blocks(h, w, lanes, size)
+    if operation == "average_backward":
+        return average_backward_blocks(h, w, lanes, size)
     arg = operation.startswith("arg")
     if w.extent > _kernels.PART or (arg and h.kernel > _kernels.PART):
         some = max(1, MOST_ROW_BYTES // (min(w.kernel, _kernels.PART) * size))
@@ -121,16 +123,21 @@ def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, room: int) -> di
     return {"block": (max(1, room // per_row), cols, lanes), "h": axis_words(h, False)}
 
 
-def backward_blocks(operation: str, h: Axis, w: Axis, lanes: int, size: int, planes: int) -> dict[str, Any]:
-    """Blocks of input rows, and how an extremum's gradient is done."""
+def average_backward_blocks(h: Axis, w: Axis, lanes: int, size: int) -> dict[str, Any]:
+    """Blocks of input rows."""
     near_x = (w.extent - 1) // w.stride + 2  # windows that meet one column
     room = 2 * BLOCK_BYTES // size
-    if operation == "average_backward":
-        some = lanes if (near_x + 1) * lanes <= room else min(lanes, max(16, room // (near_x + 1) // 16 * 16))
-        cols = min(w.size, max(1, room // some - near_x))
-        cols = min(w.size, -(-cols // w.stride) * w.stride)
-        count = room // ((cols // w.stride + near_x) * some) * h.stride - h.extent
-        return {"block": (max(1, count), cols, some)}
-    # An index may name any place of its plane, so a block is whole planes, or some lanes of one.
-    some = lanes
-    return {"block": (h.size * max(1, planes // 4), w.size, some)}
+    some = lanes if (near_x + 1) * lanes <= room else min(lanes, max(16, room // (near_x + 1) // 16 * 16))
+    cols = min(w.size, max(1, room // some - near_x))
+    cols = min(w.size, -(-cols // w.stride) * w.stride)
+    count = room // ((cols // w.stride + near_x) * some) * h.stride - h.extent
+    return {"block": (max(1, count), cols, some)}
+
+
+def extremum_backward_blocks(h: Axis, w: Axis, lanes: int, size: int) -> dict[str, Any]:
+    """Windows side by side are spread over the input, a block of output rows at a time; others are scattered over whole
+    planes, which the kernels share out."""
+    tiles = all(a.inside and a.dilation == 1 and a.kernel == a.stride for a in (h, w))
+    if tiles and (lanes >= 16 or (lanes == 1 and w.kernel == 2 and w.out >= 16)):
+        return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes)}
+    return {"block": (h.size, w.size, lanes), "scatter": True}

@@ -119,6 +119,7 @@ def make_spec(
         "out_size": y.itemsize,
         "cost": x.nbytes + y.nbytes,
         "parts": False,
+        "scatter": False,
     }
     if index:
         spec |= {
