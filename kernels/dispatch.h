@@ -1,5 +1,5 @@
-/* The list of levels, worst first: each one's name and table, and whether this processor runs it. The question uses the
- * name that the level's target pragma uses. */
+/* The list of levels, worst first: each one's name and table, and whether this processor runs it. The questions use the
+ * names that the level's target pragma uses. */
 #ifndef NUMPOOL_DISPATCH_H
 #define NUMPOOL_DISPATCH_H
 #include "job.h"
@@ -21,8 +21,12 @@ static inline int numpool_levels(numpool_level *list)
     list[n++] = (numpool_level){"baseline", numpool_kernels_baseline, 1};
 #ifdef NUMPOOL_X86
     __builtin_cpu_init();
-    list[n++] = (numpool_level){"v3", numpool_kernels_v3, __builtin_cpu_supports("x86-64-v3") != 0};
-    list[n++] = (numpool_level){"v4", numpool_kernels_v4, __builtin_cpu_supports("x86-64-v4") != 0};
+    const int v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    const int v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512vl");
+    list[n++] = (numpool_level){"v3", numpool_kernels_v3, v3};
+    list[n++] = (numpool_level){"v4", numpool_kernels_v4, v4};
 #endif
     return n;
 }
