@@ -22,8 +22,11 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("kernels")
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-# Templates ask `x != x` of every dtype, and clang warns of the integers among them.
-FLAGS = ["-O3", "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-tautological-compare"]
+# -g0 and -s: Python's own flags ask for debug information, ten times the code here.
+# No tautological compare: templates ask `x != x` of every dtype, and clang warns where that is an integer.
+FLAGS = ["-O3", "-g0", "-fwrapv", "-ffp-contract=off", "-fno-math-errno"]
+WARNINGS = ["-Wall", "-Wextra", "-Wno-tautological-compare"]
+LINK_FLAGS = ["-Wl,-s"] if sys.platform == "linux" else []
 
 
 def has_openmp(compiler: list[str]) -> bool:
@@ -41,7 +44,8 @@ class Build(build_ext):
     """Adds what only the chosen compiler can tell, and compiles the levels side by side."""
 
     def build_extensions(self):
-        if has_openmp(self.compiler.compiler_so[:1]):
+        # A compiler without this list is not of the two that job.h accepts.
+        if hasattr(self.compiler, "compiler_so") and has_openmp(self.compiler.compiler_so[:1]):
             for extension in self.extensions:
                 extension.extra_compile_args.append("-fopenmp")
                 extension.extra_link_args.append("-fopenmp")
@@ -67,7 +71,8 @@ extension = Extension(
     depends=[str(path) for path in KERNELS.glob("*.h")],
     include_dirs=[str(KERNELS), numpy.get_include()],
     define_macros=macros,
-    extra_compile_args=FLAGS + (["-Werror"] if os.environ.get("NUMPOOL_WERROR") == "1" else []),
+    extra_link_args=LINK_FLAGS,
+    extra_compile_args=FLAGS + WARNINGS + (["-Werror"] if os.environ.get("NUMPOOL_WERROR") == "1" else []),
     py_limited_api=not FREE_THREADED,
 )
 setup(

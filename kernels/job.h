@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef __GNUC__
+#error "numpool needs GCC or clang: its kernels are written in their vector types"
+#endif
+
 #define NUMPOOL_PASSES 24
 #define NUMPOOL_LEADS 32 /* leading axes; NumPy allows 64 dimensions, but adjacent ones collapse */
 
