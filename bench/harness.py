@@ -3,14 +3,15 @@
 import gc
 from collections import deque
 from dataclasses import dataclass, field, replace
+from functools import cache
 from math import ceil
 from pathlib import Path
 
 import numpy as np
 
-from .jobs import Job
+from .jobs import EXTREMA, Job
 from .peers import PEERS, Refused
-from .roof import roof
+from .roof import copying
 from .timing import Contestant, loop_timer
 
 AT_LEAST = 3  # rounds, however slow a contestant is
@@ -25,10 +26,14 @@ class Row:
     wrong: dict = field(default_factory=dict)  # contestant -> how its result differs from the first one's
     roof: float = 0.0
 
+    def best_of(self, names):
+        """(seconds, name) of the best of these peers, or None; who has another result does not count."""
+        peers = set(self.times) & set(names) - {OURS} - set(self.wrong)
+        return min(((self.times[name], name) for name in peers), default=None)
+
     @property
     def best(self):
-        """(seconds, name) of the best peer, or None."""
-        return min(((t, name) for name, t in self.times.items() if name != OURS), default=None)
+        return self.best_of(self.times)
 
     @property
     def ratio(self):
@@ -41,27 +46,40 @@ class Row:
         return self.roof / self.times[OURS] if OURS in self.times else None
 
 
-def last_level_cache():
-    """Bytes; 32 MiB where the system does not tell."""
-    sizes = [path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
+@cache
+def caches():
+    """Bytes of each level of cache, the first level first; 1 MiB and 32 MiB where the system does not tell."""
+    places = sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
+    places = [place for place in places if (place / "type").read_text().strip() != "Instruction"]
+    sizes = [(place / "size").read_text().strip() for place in places]
     units = {"K": 2**10, "M": 2**20}
-    return max((int(size[:-1]) * units[size[-1]] for size in sizes), default=32 * 2**20)
+    return [int(size[:-1]) * units[size[-1]] for size in sizes] or [2**15, 2**20, 2**25]
+
+
+def last_level_cache():
+    return caches()[-1]
+
+
+def residency(job):
+    """Where the bytes of a job stay from call to call: "L2" (or nearer), "L3" or "DRAM"."""
+    return "L2" if job.nbytes <= caches()[1] else "L3" if job.nbytes <= last_level_cache() else "DRAM"
 
 
 def difference(op, got, want):
-    """What is wrong with a result, or None. Maxima and positions are exact; sums may differ in their order."""
+    """What is wrong with a result, or None. Maxima and positions are exact; sums may differ in their order, and
+    averages as integers by the rounding."""
     pairs = zip(got, want) if isinstance(got, tuple) else [(got, want)]
     for a, b in pairs:
         if a.shape != b.shape:
             return f"shape {a.shape}, not {b.shape}"
-        same = a == b if op in ("max", "argmax") else np.isclose(a, b, rtol=1e-5, atol=1e-5)
+        same = a == b if op in EXTREMA else np.isclose(a, b, rtol=1e-5, atol=1 if a.dtype.kind in "iu" else 1e-5)
         if not same.all():
             return f"{np.count_nonzero(~same)} of {same.size} values differ"
     return None
 
 
-def measure(job, names, *, rounds=15, budget=0.5, fresh=False, idle=0.0):
-    """A row. `budget` is the seconds that one contestant may spend in it, beyond AT_LEAST rounds."""
+def measure(job, names, *, fresh=False, roof=copying, **effort):
+    """A row; `effort` as in `contest`."""
     row, bound = Row(job), {}
     copies = max(1, ceil(2 * last_level_cache() / job.nbytes)) if fresh else 1
     arrays = job.data()
@@ -80,17 +98,38 @@ def measure(job, names, *, rounds=15, budget=0.5, fresh=False, idle=0.0):
     row.wrong = compare(job, {name: pairs[0][1]() for name, pairs in bound.items()}, arrays)
 
     timers = {name: loop_timer([run for run, _ in pairs]) for name, pairs in bound.items()}
-    timers |= {n: roof(job.nbytes, copies, n) for n in {1, job.threads}}
-    contestants = {name: Contestant(timer) for name, timer in timers.items()}
-    take_turns(contestants.values(), job.threads, rounds, budget, idle)
-    medians = {name: contestant.median for name, contestant in contestants.items()}
-    row.roof = min(medians.pop(n) for n in {1, job.threads})
-    row.times = medians
+    roofs = roof(job, copies)
+    medians = contest(timers | roofs, job.threads, **effort)
+    row.roof = min(medians[name] for name in roofs)
+    row.times = {name: medians[name] for name in timers}
     return row
 
 
-def take_turns(contestants, threads, rounds, budget, idle):
-    order = deque(contestants)
+def versus(jobs, name=OURS, **effort):
+    """Seconds of one contestant in several jobs, which take turns; `effort` as in `contest`."""
+    timers = {}
+    for i, job in enumerate(jobs):
+        run, _ = PEERS[name].prepare(job)(*job.data())
+        timers[i] = on_threads(job.threads, loop_timer([run])) if name == OURS else loop_timer([run])
+    return list(contest(timers, max(job.threads for job in jobs), **effort).values())
+
+
+def on_threads(count, timer):
+    """The timer, with numpool's number of threads set before it starts."""
+    import numpool
+
+    def timed(repeat):
+        numpool.set_num_threads(count)
+        return timer(repeat)
+
+    return timed
+
+
+def contest(timers, threads, *, rounds=15, budget=0.5, idle=0.0):
+    """name -> median seconds of timers that take turns. `budget` is the seconds that one of them may spend, beyond
+    AT_LEAST rounds; `threads` the most that one takes; `idle` the seconds of sleep before each call."""
+    contestants = {name: Contestant(timer) for name, timer in timers.items()}
+    order = deque(contestants.values())
     gc.disable()
     for contestant in order:
         contestant.calibrate()
@@ -100,6 +139,7 @@ def take_turns(contestants, threads, rounds, budget, idle):
                 contestant.sample(threads, idle)
         order.rotate(1)
     gc.enable()
+    return {name: contestant.median for name, contestant in contestants.items()}
 
 
 def compare(job, answers, arrays):

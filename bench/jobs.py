@@ -9,12 +9,14 @@ import numpy as np
 from reference import Geometry, index_dtype
 
 # What is measured of a case, by its op.
-OPS = {"max": ("max", "argmax", "max_backward"), "avg": ("avg", "avg_backward")}
+OPS = {"max": ("max", "argmax", "max_backward"), "min": ("min",), "avg": ("avg", "avg_backward")}
+FORWARD = ("max", "min", "avg")
+EXTREMA = ("max", "min", "argmax")
 
 
 @dataclass(frozen=True)
 class Job:
-    case: Any  # one of tests/cases.py: a geometry, and for a network its name and op
+    case: Any  # a Network of tests/cases.py or networks.py
     op: str
     layout: str = "NCHW"
     threads: int = 1
@@ -22,15 +24,12 @@ class Job:
     dtype: str = "float32"
     count_include_pad: bool = True
     out: bool = True  # False: every call allocates its result
-
-    @property
-    def ceil_mode(self):
-        return getattr(self.case, "ceil_mode", False)
+    view: str = "contiguous"  # one of VIEWS: how x lies in memory
 
     @cached_property
     def geometry(self):
         case = self.case
-        return Geometry(case.shape[2:], case.kernel_size, case.stride, case.padding, 1, self.ceil_mode)
+        return Geometry(case.shape[2:], case.kernel_size, case.stride, case.padding, 1, case.ceil_mode)
 
     @cached_property
     def axes(self):
@@ -83,19 +82,28 @@ class Job:
         return prod(self.output_shape) * prod(self.geometry.kernel)
 
     @property
+    def itemsize(self):
+        return np.dtype(self.dtype).itemsize
+
+    @property
+    def read_bytes(self):
+        """Bytes of the input."""
+        return prod(self.input_shape) * self.itemsize
+
+    @property
     def nbytes(self):
         """Bytes that have to move: every input read once, every output written once."""
-        item = np.dtype(self.dtype).itemsize
         index = np.dtype(index_dtype(self.index, self.geometry.kernel)).itemsize
-        written = item + index * self.indexed
-        return prod(self.input_shape) * item + prod(self.output_shape) * written
+        return self.read_bytes + prod(self.output_shape) * (self.itemsize + index * self.indexed)
 
     def data(self):
         """(x, gradient of the output), the same on every call."""
         rng, shapes = np.random.default_rng(0), (self.input_shape, self.output_shape)
         if np.dtype(self.dtype).kind in "iu":
-            return [rng.integers(0, 100, shape).astype(self.dtype) for shape in shapes]
-        return [rng.standard_normal(shape, dtype=np.float32).astype(self.dtype) for shape in shapes]
+            x, grad = (rng.integers(0, 100, shape).astype(self.dtype) for shape in shapes)
+        else:
+            x, grad = (rng.standard_normal(shape, dtype=np.float32).astype(self.dtype) for shape in shapes)
+        return [VIEWS[self.view](self, x), grad]
 
     def plane_index(self, taps):
         """Positions in the H*W plane from tap numbers in the window."""
@@ -103,3 +111,43 @@ class Job:
         top, left = (np.arange(o) * s - before for _, _, s, before, o, _ in self.axes)
         behind = (1,) * (3 - self.spatial[1])
         return (rows + top.reshape(-1, 1, *behind)) * self.geometry.size[1] + columns + left.reshape(-1, *behind)
+
+
+def crop(job, x):
+    """A part of a larger image."""
+    height, width = job.geometry.size
+    frame = np.ones(job.shape((height + 8, width + 8)), x.dtype)
+    return filled(frame[job.spread([slice(4, -4)] * 2, slice(None))], x)
+
+
+def channel_slice(job, x):
+    """Half of the channels of a larger array."""
+    channel, count = 1 if job.layout == "NCHW" else 3, job.case.shape[1]
+    whole = np.ones([2 * n if axis == channel else n for axis, n in enumerate(x.shape)], x.dtype)
+    return filled(whole[(slice(None),) * channel + (slice(count // 2, count // 2 + count),)], x)
+
+
+def other_layout(job, x):
+    """Channels first seen as channels last, or the other way round."""
+    last, second = (1, -1) if job.layout == "NCHW" else (-1, 1)
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, last, second)), second, last)
+
+
+def plane_transposed(job, x):
+    """Height and width change places."""
+    return np.ascontiguousarray(x.swapaxes(*job.spatial)).swapaxes(*job.spatial)
+
+
+def filled(view, x):
+    view[...] = x
+    return view
+
+
+# name -> function: an array equal to x that lies in memory as the name says
+VIEWS = {
+    "contiguous": lambda job, x: x,
+    "crop": crop,
+    "channel slice": channel_slice,
+    "other layout": other_layout,
+    "plane transposed": plane_transposed,
+}

@@ -134,19 +134,23 @@ AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 @dataclass(frozen=True)
 class Network:
-    """One benchmark: a pooling layer of a deployed network."""
+    """One benchmark: a pooling layer of a deployed network, or a shape that might be slow; the name says why."""
 
     name: str
     op: str
     shape: tuple[int, int, int, int]  # N, C, H, W
-    kernel_size: int
-    stride: int
-    padding: int
+    kernel_size: int | tuple[int, int]
+    stride: int | tuple[int, int]
+    padding: int | tuple | str
+    ceil_mode: bool = False
+    dtype: str = "float32"
+    layouts: tuple[str, ...] = LAYOUTS
 
     def __str__(self):
         return self.name
 
 
+# The benchmarks' main table; bench/networks.py has many more, for the benchmarks alone.
 NETWORKS = [
     Network("ResNet-50 stem", "max", (1, 64, 112, 112), 3, 2, 1),
     Network("ResNet-50 stem, batch 8", "max", (8, 64, 112, 112), 3, 2, 1),
