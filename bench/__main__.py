@@ -97,7 +97,8 @@ def main():
     print("", *remarks(rows), sep="\n")
     if args.save:
         columns = ("case", "geometry", "operation", "layout", "threads")
-        saved = [dict(zip(columns, label(r.job))) | {"roof": r.roof, "seconds": r.times} for r in rows]
+        medians = [{"roof": row.roof, "seconds": row.times, "wrong": row.wrong} for row in rows]
+        saved = [dict(zip(columns, label(row.job))) | figures for row, figures in zip(rows, medians)]
         args.save.write_text(json.dumps(saved, indent=1))
 
 

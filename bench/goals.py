@@ -25,17 +25,16 @@ from cases import LAYOUTS, NETWORKS
 from .harness import OURS, contest, measure, residency, versus
 from .jobs import FORWARD, OPS, VIEWS, Job
 from .networks import BATCHED, CHANNELS, DEPLOYED, GLOBALS, IMAGES, MAPS, ODD, SIZES, WIDTHS, WINDOWS
-from .peers import PEERS
+from .peers import LIBRARIES, PEERS
 from .report import headline, label, number, remarks, show
 from .roof import copying, reading
 from .timing import loop_timer
 
 FULL = {"rounds": 15, "budget": 0.2}
-QUICK = {"rounds": 5, "budget": 0.03}
+QUICK = {"rounds": 7, "budget": 0.04}
 QUICK_STEP, QUICK_LEAST = 5, 5  # --quick takes NETWORKS, and each fifth of the other cases (of few: five of them)
 QUICK_BYTES, QUICK_TAPS = 17 * 2**20, 50_000_000  # and leaves out what takes peers long
 
-RIVALS = ("torch", "ONNX Runtime", "OpenVINO", "XNNPACK", "OpenCV", "scipy")
 FILTERS = ("OpenCV", "scipy")
 NEAR_ROOF = 0.85  # of the roof: a case that reaches it need not be ahead of a peer by more than the roof allows
 
@@ -128,10 +127,10 @@ class Lab:
 # --- samples ---------------------------------------------------------------------------------------------------------
 
 
-def ahead(lab, threads, cases, peers=RIVALS, only=None, **options):
+def ahead(lab, threads, cases, peers=LIBRARIES, only=None, **options):
     """The time of the best peer (the best of `only`) over ours."""
     for job in lab.jobs(cases, threads, **options):
-        if lab.quick and peers == RIVALS and job.taps > QUICK_TAPS:
+        if lab.quick and peers == LIBRARIES and job.taps > QUICK_TAPS:
             continue
         row = lab.row(job, peers)
         best = row.best_of(only or peers)
@@ -360,7 +359,9 @@ def arguments():
     )
     parser.add_argument("--goals", metavar="TEXT", default="", help="only goals with TEXT in their name")
     parser.add_argument("--threads", nargs="+", type=int, metavar="N", help="1 2; with --quick 1")
-    parser.add_argument("--without", nargs="+", choices=RIVALS, default=[], metavar="PEER", help=", ".join(RIVALS))
+    parser.add_argument(
+        "--without", nargs="+", choices=LIBRARIES, default=[], metavar="PEER", help=", ".join(LIBRARIES)
+    )
     parser.add_argument("--quick", action="store_true", help="few rounds, few cases: three minutes")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where a goal is not reached")
     parser.add_argument("--markdown", action="store_true")
@@ -370,8 +371,8 @@ def arguments():
 
 def main():
     args = arguments()
-    names = [OURS, *(peer for peer in RIVALS if peer not in args.without)]
-    lab = Lab([peer for peer in RIVALS if peer not in names or PEERS[peer].version is None], args.quick)
+    names = [OURS, *(peer for peer in LIBRARIES if peer not in args.without)]
+    lab = Lab([peer for peer in LIBRARIES if peer not in names or PEERS[peer].version is None], args.quick)
     conditions = "float32 unless named; the same data again and again; out= given, but in the call on 1x1x8x8"
     print(*headline("bench.goals", names, conditions), sep="\n", flush=True)
     lines = [["what", "to reach", "threads", "cases", "mean", "worst", "", "worst case"]]

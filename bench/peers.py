@@ -19,6 +19,7 @@ from .jobs import FORWARD
 MAX_AVG = ("max", "avg")
 INDEXED = (*MAX_AVG, "argmax")
 TRAINING = (*INDEXED, "max_backward", "avg_backward")
+LIBRARIES = ("torch", "ONNX Runtime", "OpenVINO", "XNNPACK", "OpenCV", "scipy")  # compiled for speed, as numpool is
 FOREVER = ExitStack()  # settings of a library that hold until the process ends
 PEERS = {}
 

@@ -61,12 +61,15 @@ def cpu():
 
 def headline(program, names, conditions):
     """What was run, where, against which versions; `names` are the contestants asked for."""
+    import numpool
+
     found = {name: PEERS[name].version for name in names}
     present = [f"{name} {version}" for name, version in found.items() if version and PEERS[name].package != "numpy"]
     missing = [name for name, version in found.items() if version is None]
     yield f"$ python -m {program} {' '.join(sys.argv[1:])}".rstrip()
     yield f"Medians of interleaved runs; {conditions}."
     cache, load = f"{last_level_cache() >> 20} MiB last-level cache", f"load {os.getloadavg()[0]:.1f}"
+    yield f"numpool in {Path(numpool.__file__).parent}, level {numpool.show_config('dicts')['level']}."
     yield f"{cpu()}, {os.cpu_count()} cores, {cache}, {load}."
     yield f"Python {platform.python_version()}, NumPy {np.__version__}, {', '.join(present)}."
     yield f"Not installed: {', '.join(missing) or 'none'}."
