@@ -30,7 +30,7 @@ from .report import headline, label, number, remarks, show
 from .roof import copying, reading
 from .timing import loop_timer
 
-FULL = {"rounds": 15, "budget": 0.2}
+FULL = {"rounds": 15, "budget": 0.1}
 QUICK = {"rounds": 7, "budget": 0.04}
 QUICK_STEP, QUICK_LEAST = 5, 5  # --quick takes NETWORKS, and each fifth of the other cases (of few: five of them)
 QUICK_BYTES, QUICK_TAPS = 17 * 2**20, 50_000_000  # and leaves out what takes peers long
