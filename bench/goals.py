@@ -243,9 +243,9 @@ def memory(lab, threads):
     import numpool
 
     numpool.set_num_threads(threads)
-    cases, views = [*ALL, *IMAGES, *WINDOWS, *GLOBALS], [view for view in VIEWS if view != "contiguous"]
-    jobs = [*lab.jobs(cases, threads, [*FORWARD, *ARGMAX]), *lab.jobs(ALL, threads, BACKWARD)]
-    jobs += [*lab.jobs(ALL, threads, [*ARGMAX, *BACKWARD[:1]], index="window")]
+    cases, views = [*TRAINED, *IMAGES, *WINDOWS, *GLOBALS], [view for view in VIEWS if view != "contiguous"]
+    jobs = [*lab.jobs(cases, threads, [*FORWARD, *ARGMAX]), *lab.jobs(TRAINED, threads, BACKWARD)]
+    jobs += [*lab.jobs(TRAINED, threads, [*ARGMAX, *BACKWARD[:1]], index="window")]
     jobs += [replace(job, view=view) for job in lab.jobs(NETWORKS, threads) for view in views]
     for job in jobs:
         run, _ = PEERS[OURS].prepare(job)(*job.data())
