@@ -7,7 +7,6 @@ knows row ranges and pointers; what arguments mean, and every error but out of m
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
@@ -80,6 +79,11 @@ cdef extern from "dispatch.h":
     int omp_get_max_threads() nogil
     const char *NUMPOOL_COMPILER
 
+cdef extern from "team.h":
+    enum: NUMPOOL_RANGE
+    ctypedef int numpool_part(void *, ptrdiff_t, ptrdiff_t) noexcept nogil
+    int numpool_share(numpool_part *, void *, ptrdiff_t, ptrdiff_t, void *) nogil
+
 numpool_import()
 
 PART = NUMPOOL_PART
@@ -148,7 +152,7 @@ cdef numpool_block *block_of(int level, int dtype, int operation) noexcept nogil
         return k.extremum_backward
     return k.average_backward
 
-# --- OpenMP ----------------------------------------------------------------------------------------------------------
+# --- OpenMP: how many threads, see threads.py; who they are, see team.h ------------------------------------------------
 
 has_openmp = bool(NUMPOOL_OPENMP)
 
@@ -181,6 +185,42 @@ cdef struct Grid:
     ptrdiff_t rows, cols, lanes                    # what the blocks cover
     ptrdiff_t block_rows, block_cols, block_lanes  # the largest block
     ptrdiff_t across, deep, blocks                 # blocks side by side in columns and in lanes; all of them
+
+
+cdef struct Work:
+    numpool_job job
+    numpool_block *block
+    Grid grid
+    ptrdiff_t parts  # ranges of blocks, one after the other
+    bint dense       # rows follow each other in the output
+    ptrdiff_t bytes  # of scratch a thread
+    char *scratch
+
+
+cdef int run_part(void *given, ptrdiff_t part, ptrdiff_t thread) noexcept nogil:
+    """Some blocks of a call: rows outermost, then columns, then lanes. Returns what is wrong with the indices."""
+    cdef Work *work = <Work *>given
+    cdef Grid *grid = &work.grid
+    cdef numpool_tile tile
+    cdef ptrdiff_t first = part * grid.blocks // work.parts, last = (part + 1) * grid.blocks // work.parts
+    cdef ptrdiff_t i, slabs = grid.across * grid.deep
+    cdef int bad = 0
+    tile.limit = NULL
+    if work.dense and slabs == 1:  # rows follow each other in the output, up to the next part's first
+        tile.limit = work.job.y.data + min(last * grid.block_rows, grid.rows) * work.job.y.row
+    for i in range(first, last):
+        tile.row0 = i // slabs * grid.block_rows
+        tile.row1 = min(tile.row0 + grid.block_rows, grid.rows)
+        tile.col0 = i // grid.deep % grid.across * grid.block_cols
+        tile.col1 = min(tile.col0 + grid.block_cols, grid.cols)
+        tile.lane0 = i % grid.deep * grid.block_lanes
+        tile.lane1 = min(tile.lane0 + grid.block_lanes, grid.lanes)
+        bad |= <int>work.block(&work.job, &tile, work.scratch + thread * work.bytes)
+    return bad
+
+
+cdef enum:
+    PARTS_A_THREAD = 8  # 4 to 16 are alike: few, so that rows end seldom; many, so that no thread waits long for another
 
 
 cdef bint overlap(object a, object b):
@@ -289,58 +329,32 @@ cdef class Plan:
         """All blocks of the call, or of one pass of an extremum's gradient. Returns what is wrong with the indices.
 
         x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads)."""
-        cdef numpool_job job = self.job
-        cdef numpool_block *block = block_of(level_now, self.dtype, self.operation)
-        cdef Grid grid = self.grid(gradient, threads)
-        cdef ptrdiff_t bytes, team
-        cdef char *scratch
+        cdef Work work
+        cdef numpool_job *job = &work.job
+        cdef ptrdiff_t team
+        cdef char *memory
         cdef char *aligned
         cdef int bad
+        work.job = self.job
+        work.block = block_of(level_now, self.dtype, self.operation)
+        work.grid = self.grid(gradient, threads)
+        work.dense = self.y_dense
         job.gradient = gradient
         job.x.data = <char *>numpool_data(x) if x is not None else NULL
         job.x.end = job.x.data + self.x_extent
         job.y.data = <char *>numpool_data(y)
         job.index.data = <char *>numpool_data(index) if index is not None else NULL
-        bytes = (self.scratch(&job, &grid) + 127) // 64 * 64
-        team = min(threads, grid.blocks)
-        scratch = <char *>malloc(team * bytes + 64)
-        if scratch == NULL:
-            raise MemoryError(f"numpool: no memory for {team * bytes} bytes of scratch")
-        aligned = scratch + (64 - <uintptr_t>scratch % 64)
+        work.bytes = (self.scratch(job, &work.grid) + 127) // 64 * 64
+        team = min(threads, work.grid.blocks)
+        work.parts = 1 if team == 1 else min(work.grid.blocks, team * PARTS_A_THREAD)
+        memory = <char *>malloc(team * (work.bytes + NUMPOOL_RANGE) + 64)
+        if memory == NULL:
+            raise MemoryError(f"numpool: no memory for {team * work.bytes} bytes of scratch")
+        aligned = memory + (64 - <uintptr_t>memory % 64)
+        work.scratch = aligned + team * NUMPOOL_RANGE
         with nogil:
-            if team == 1:  # not through OpenMP: even a region of one thread costs, and a forked child would hang in it
-                bad = self.work(block, &job, &grid, 0, grid.blocks, aligned)
-            else:
-                bad = self.share(block, &job, &grid, team, bytes, aligned)
-        free(scratch)
-        return bad
-
-    cdef int share(self, numpool_block *block, const numpool_job *job, const Grid *grid, ptrdiff_t team,
-                   ptrdiff_t bytes, char *scratch) noexcept nogil:
-        """One contiguous range of blocks a thread: no two threads store to one cache line, but at a range's ends."""
-        cdef int bad = 0
-        cdef ptrdiff_t t
-        for t in prange(team, num_threads=team, schedule="static", chunksize=1):
-            bad |= self.work(block, job, grid, t * grid.blocks // team, (t + 1) * grid.blocks // team, scratch + t * bytes)
-        return bad
-
-    cdef int work(self, numpool_block *block, const numpool_job *job, const Grid *grid, ptrdiff_t first, ptrdiff_t last,
-                  char *scratch) noexcept nogil:
-        """Blocks [first, last): rows outermost, then columns, then lanes."""
-        cdef numpool_tile tile
-        cdef ptrdiff_t i, slabs = grid.across * grid.deep
-        cdef int bad = 0
-        tile.limit = NULL
-        if self.y_dense and slabs == 1:  # rows follow each other in the output, up to the next thread's first
-            tile.limit = job.y.data + min(last * grid.block_rows, grid.rows) * job.y.row
-        for i in range(first, last):
-            tile.row0 = i // slabs * grid.block_rows
-            tile.row1 = min(tile.row0 + grid.block_rows, grid.rows)
-            tile.col0 = i // grid.deep % grid.across * grid.block_cols
-            tile.col1 = min(tile.col0 + grid.block_cols, grid.cols)
-            tile.lane0 = i % grid.deep * grid.block_lanes
-            tile.lane1 = min(tile.lane0 + grid.block_lanes, grid.lanes)
-            bad |= <int>block(job, &tile, scratch)
+            bad = numpool_share(run_part, &work, work.parts, team, aligned)
+        free(memory)
         return bad
 
     def accepts(self, tuple arrays, out):

@@ -26,18 +26,18 @@ from pathlib import Path, PurePosixPath
 from numpool import _kernels
 from numpool.arguments import integer
 
-# libgomp ends the whole process when the system refuses it a thread; no call gains from more than this.
+# No call gains from more than this.
 MOST_THREADS = 1024
 
 _context_threads: ContextVar[int | None] = ContextVar("numpool_num_threads", default=None)
 _chosen_threads: int | None = None
 
-# Bytes a thread below which another one is not worth its OpenMP region: a starting value, not tuned yet.
+# Bytes a thread below which another one is not worth calling: a starting value, not tuned yet.
 _min_bytes = 256 * 1024
 # Below this no second thread can get its share. Kept beside _min_bytes so that small calls pay for one comparison.
 _serial_below = 2 * _min_bytes
 
-# libgomp waits for ever in a forked child whose parent ran a parallel region: the child's team has no threads.
+# A forked child has the lists and locks of its parent's team (kernels/team.h), in any state, but none of its threads.
 _forked = False
 
 
