@@ -23,6 +23,7 @@ import numpool
 import numpool.threads
 
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="this system has no /proc")
 
 
 def fresh(code, timeout=60, **environment):
@@ -256,6 +257,86 @@ def test_cpu_quota_reads_both_versions_of_cgroups_and_survives_anything(tmp_path
     got = numpool.threads.cpu_quota(tmp_path)
     assert got == quota and type(got) is type(quota)
     assert numpool.threads.cpu_quota(str(tmp_path)) == quota
+
+
+# ---- the team
+
+
+@pytest.mark.parametrize("n", (1, 2, 3, 7))
+@pytest.mark.parametrize("place", ("first", "last"))
+def test_a_wrong_index_is_found_whichever_thread_meets_it(n, place):
+    x = np.random.default_rng(0).random((8, 4, 12, 12), np.float32)
+    y, where = numpool.max_pool2d(x, 2, return_indices=True)
+    where.flat[0 if place == "first" else -1] = 144
+    out = np.full_like(x, 5)
+    with numpool.threads.min_bytes_per_thread(1), numpool.num_threads(n):
+        for _ in range(20):
+            with pytest.raises(ValueError, match="144"):
+                numpool.max_pool2d_backward(y, where, x.shape, 2, out=out)
+    assert (out == 5).all()
+
+
+def test_callers_that_want_different_numbers_of_threads_share_the_team():
+    x = np.random.default_rng(0).random((4, 8, 40, 40), np.float32)
+    with numpool.num_threads(1):
+        expected = bits(numpool.avg_pool2d(x, 3, 1, 1))
+
+    def work(n):
+        with numpool.num_threads(n):
+            return all(bits(numpool.avg_pool2d(x, 3, 1, 1)) == expected for _ in range(100))
+
+    with numpool.threads.min_bytes_per_thread(1), ThreadPoolExecutor(9) as pool:
+        assert all(pool.map(work, range(1, 10)))
+
+
+def test_a_call_after_idleness_does_not_wait_for_a_thread_to_wake():
+    """An OpenMP region does: its threads sleep by then, and need 8 ms to come where the calls take 0.1."""
+    x = np.random.default_rng(0).random((1, 64, 56, 56), np.float32)
+    out = numpool.max_pool2d(x, 3, 1, 1)
+    best = {1: math.inf, 2: math.inf}
+    for _ in range(15):
+        for n in best:
+            with numpool.num_threads(n):
+                time.sleep(0.02)
+                start = time.perf_counter()
+                numpool.max_pool2d(x, 3, 1, 1, out=out)
+                best[n] = min(best[n], time.perf_counter() - start)
+    assert best[2] < 2 * best[1] + 0.0005, best
+
+
+@LINUX
+def test_a_system_that_refuses_threads_is_harmless():
+    code = """if True:
+        import resource
+        import numpy as np
+        import numpool, numpool.threads
+        x = np.random.default_rng(1).random((4, 8, 32, 32))
+        with numpool.num_threads(1):
+            expected = numpool.max_pool2d(x, 3, 2, 1)
+        pages = int(open("/proc/self/statm").read().split()[0])
+        most = pages * resource.getpagesize() + 2**22  # a thread's stack needs 2**23
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        with numpool.threads.min_bytes_per_thread(1), numpool.num_threads(3):
+            print(all((numpool.max_pool2d(x, 3, 2, 1) == expected).all() for _ in range(100)))
+    """
+    assert fresh(code) == "True"
+
+
+@LINUX
+def test_the_team_leaves_signals_to_the_threads_of_the_program():
+    code = """if True:
+        import os, signal
+        import numpy as np
+        import numpool, numpool.threads
+        before = set(os.listdir("/proc/self/task"))
+        with numpool.threads.min_bytes_per_thread(1), numpool.num_threads(3):
+            numpool.max_pool2d(np.ones((4, 8, 32, 32)), 2)
+        team = set(os.listdir("/proc/self/task")) - before
+        lines = [line for t in team for line in open(f"/proc/self/task/{t}/status") if line.startswith("SigBlk")]
+        blocked = [int(line.split()[1], 16) >> (signal.SIGINT - 1) & 1 for line in lines]
+        print(len(team), *blocked, signal.pthread_sigmask(signal.SIG_BLOCK, []))
+    """
+    assert fresh(code) == ("2 1 1 set()" if numpool.show_config("dicts")["openmp"] else "0 set()")
 
 
 # ---- forks, many callers, the GIL
