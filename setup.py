@@ -30,12 +30,12 @@ LINK_FLAGS = ["-Wl,-s"] if sys.platform == "linux" else []
 
 
 def has_openmp(compiler: list[str]) -> bool:
-    """Whether a shared object (an executable fails to link under sanitizers) builds with OpenMP."""
+    """Whether a shared object (an executable fails to link under sanitizers) builds with OpenMP and POSIX threads."""
     if os.environ.get("NUMPOOL_OPENMP") == "0":
         return False
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "probe.c")
-        source.write_text("#include <omp.h>\nint probe(void) { return omp_get_max_threads(); }\n")
+        source.write_text("#include <omp.h>\n#include <pthread.h>\nint probe(void) { return omp_get_max_threads(); }\n")
         command = [*compiler, "-fopenmp", "-fPIC", "-shared", str(source), "-o", str(Path(folder, "probe.so"))]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 

@@ -5,8 +5,8 @@
  *     caller   opens the work -> runs parts -> closes it -> waits until nobody is inside
  *     helper   joins open work -> runs parts -> leaves -> spins for a while -> sleeps until work is opened
  *
- * Each thread has a range of parts of its own, so that in a loop of like calls its caches still hold what it meets; when
- * that is done it helps with the ranges of the others. OpenMP is asked for the number of threads alone (threads.py).
+ * Each thread has a range of parts of its own, so that in a loop of like calls its caches hold what it meets; when
+ * that is done it helps with the ranges of the others. OpenMP is asked for the number of threads only (threads.py).
  */
 #ifndef NUMPOOL_TEAM_H
 #define NUMPOOL_TEAM_H
@@ -25,9 +25,9 @@ typedef int numpool_part(void *work, ptrdiff_t part, ptrdiff_t thread);
 #include <stdatomic.h>
 #include <time.h>
 
-/* Nanoseconds that a thread waits awake, and those of them before it begins to give way to whoever wants its processor:
- * as long as the caller takes between two calls of a loop. Without giving way a helper that the system put on the
- * caller's processor slows it down; without the first moments awake, next to busy processes there is no help at all. */
+/* Nanoseconds that a thread waits awake, and those of them before it begins to give way to whoever wants its processor.
+ * A helper that never gives way slows the caller down where the system has put both on one processor; one that gives
+ * way at once loses its processor, next to busy processes, between any two calls of a loop. */
 #define NUMPOOL_AWAKE 200000
 #define NUMPOOL_EAGER 20000
 
@@ -174,7 +174,9 @@ static int numpool_share(numpool_part *run, void *work, ptrdiff_t parts, ptrdiff
 {
 #ifdef _OPENMP
     if (threads > 1) {
-        numpool_shared s = {.run = run, .work = work, .parts = parts, .threads = threads, .joined = 1, .ranges = memory};
+        numpool_shared s = {
+            .run = run, .work = work, .parts = parts, .threads = threads, .joined = 1, .ranges = memory
+        };
         for (ptrdiff_t i = 0; i < threads; i++) atomic_init(&s.ranges[i].next, i * parts / threads);
         numpool_open(&s);
         const int bad = numpool_run_parts(&s, 0);

@@ -32,7 +32,7 @@ MOST_THREADS = 1024
 _context_threads: ContextVar[int | None] = ContextVar("numpool_num_threads", default=None)
 _chosen_threads: int | None = None
 
-# Bytes a thread below which another one is not worth calling: a starting value, not tuned yet.
+# Bytes a thread below which another is not worth calling: to wake one takes a third of such a call (bench/README.md).
 _min_bytes = 256 * 1024
 # Below this no second thread can get its share. Kept beside _min_bytes so that small calls pay for one comparison.
 _serial_below = 2 * _min_bytes
