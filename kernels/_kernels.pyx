@@ -254,6 +254,7 @@ cdef class Plan:
     cdef readonly ptrdiff_t cost     # bytes read and written
     cdef bint y_dense
     cdef readonly tuple outputs      # (shape to allocate, transposition or None, dtype) of each
+    cdef tuple orders                # of each, the transposition back or None
     cdef readonly dict spec
 
     def __init__(self, dict spec):
@@ -288,6 +289,7 @@ cdef class Plan:
         self.cost = spec["cost"]
         self.y_dense = spec["y_dense"]
         self.outputs = spec["outputs"]
+        self.orders = tuple([axes and sorted(range(len(axes)), key=axes.__getitem__) for _, axes, _ in self.outputs])
 
     cdef Grid grid(self, int gradient, int threads) noexcept:
         """The blocks of the call, or of one pass of an extremum's gradient."""
@@ -360,13 +362,14 @@ cdef class Plan:
     def accepts(self, tuple arrays, out):
         """`out` as a tuple where it lies as a new result would and far from the inputs; None: look at it in full."""
         cdef tuple outs = (out,) if len(self.outputs) == 1 else tuple(out) if isinstance(out, (tuple, list)) else ()
-        cdef object a, b
-        cdef tuple wanted
+        cdef object a, b, laid, shape, order, dtype
         if len(outs) != len(self.outputs):
             return None
-        for a, wanted in zip(outs, self.outputs):
-            if (not numpool_is_array(a) or not numpool_is_plain(a) or wanted[1] is not None
-                    or a.dtype is not wanted[2] or a.shape != wanted[0]):
+        for a, (shape, _, dtype), order in zip(outs, self.outputs, self.orders):
+            if not numpool_is_array(a) or a.dtype is not dtype or (order is not None and a.ndim != len(order)):
+                return None
+            laid = a if order is None else a.transpose(order)
+            if not numpool_is_plain(laid) or laid.shape != shape:
                 return None
             for b in arrays:
                 if overlap(a, b):
