@@ -54,7 +54,7 @@ typedef struct {
 /* A block: output rows (input rows in a backward pass) of all planes in one count, columns and lanes. */
 typedef struct {
     ptrdiff_t row0, row1, col0, col1, lane0, lane1;
-    const char *limit; /* whole vectors may be stored below this address: later rows of the same thread overwrite them */
+    const char *limit; /* whole vectors may be stored below this address: later rows of the same part overwrite them */
 } numpool_tile;
 
 enum numpool_out {
