@@ -165,6 +165,10 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
 #include "fold.h"
 
+#if ACC_SIZE == 4
+#define TRANSPOSE_NOTHING -(FN(vec)){0} /* changes no sum, not even one of negative zeros */
+#include "transpose.h"
+#endif
 #define vec plane
 #include "across2.h"
 #undef vec
@@ -188,9 +192,9 @@ ALWAYS_INLINE FN(vec) FN(strided)(const char *p, ptrdiff_t t, ptrdiff_t apart)
 /* The same two, with the division. */
 ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) x, const numpool_fold *f)
 {
-    const ACC by = (ACC)f->job->divisor, factor = 1 / by;
+    const ACC by = (ACC)f->divisor, factor = 1 / by;
     /* by a power of two the product is the quotient */
-    const int halving = f->job->divisor > 0 && (f->job->divisor & (f->job->divisor - 1)) == 0;
+    const int halving = f->divisor > 0 && (f->divisor & (f->divisor - 1)) == 0;
     x = halving ? x * factor : x / by;
     memcpy(p, &x, sizeof x);
 }
@@ -206,11 +210,11 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) x, const numpool_fold *f)
 #define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
 #define PUT(d, x, f) FN(store_quotient)(d, x, f)
 #include "fold.h"
-#define SQUARE_PUT(d, x, f) FN(store_quotient)(d, x, f)
-#include "square.h"
-#define SQUARE 1
-#else
-#define SQUARE 0
+#define SLIDE_PUT(d, x, f) FN(store_quotient)(d, x, f)
+#define SLIDE_SIZE ELEM_SIZE
+#define SLIDES(job) DIRECT(job)
+#define SLIDE_NOTHING (ELEM)-0.0
+#include "slide.h"
 #endif
 
 /* --- the division ------------------------------------------------------------------------------------------------ */

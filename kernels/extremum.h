@@ -110,12 +110,22 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define PUT(d, x, f) FN(store)(d, x)
 #include "fold.h"
 
-#if KIND != KIND_HALF
-#define SQUARE_PUT(d, x, f) FN(store)(d, x)
-#include "square.h"
-#define SQUARE 1
+#if ACC_SIZE == 4
+#define TRANSPOSE_NOTHING (FN(vec)){0} + (ACC)IDENTITY
+#include "transpose.h"
+#endif
+
+#if KIND != KIND_INT || ELEM_SIZE == 1 /* images and maps; wider integers are rarely pooled, and the code is large */
+#if KIND == KIND_HALF
+#define SLIDE_PUT(d, x, f) FN(store)(d, FN(unkey)(x))
+#define SLIDE_NOTHING (ELEM)(MINIMUM ? INFINITY_BITS : INFINITY_BITS | 0x8000)
 #else
-#define SQUARE 0
+#define SLIDE_PUT(d, x, f) FN(store)(d, x)
+#define SLIDE_NOTHING IDENTITY
+#endif
+#define SLIDE_SIZE ELEM_SIZE
+#define SLIDES(job) 1
+#include "slide.h"
 #endif
 
 #define STAGE emit

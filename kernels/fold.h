@@ -22,27 +22,8 @@
 #define GUARDED_ STAGE_NAME(guarded)
 #define EXACT_ STAGE_NAME(exact)
 
-ALWAYS_INLINE TREE_TYPE TREE_(const char *p, ptrdiff_t t, ptrdiff_t step, int taps, const numpool_fold *f)
-{
-#define T(i) TAP(p + (i) * step, t + (i), f)
-#define T2(i) STEP(T(i), T((i) + 1))
-#define T4(i) STEP(T2(i), T2((i) + 2))
-    (void)t;
-    (void)f;
-    switch (taps) {
-    case 1: return T(0);
-    case 2: return T2(0);
-    case 3: return STEP(T2(0), T(2));
-    case 4: return T4(0);
-    case 5: return STEP(T4(0), T(4));
-    case 6: return STEP(T4(0), T2(4));
-    case 7: return STEP(T4(0), STEP(T2(4), T(6)));
-    default: return STEP(T4(0), T4(4));
-    }
-#undef T
-#undef T2
-#undef T4
-}
+#define PLACE char
+#include "tree.h"
 
 ALWAYS_INLINE STAGE_TYPE WINDOW_(const char *p, ptrdiff_t step, ptrdiff_t taps, const numpool_fold *f)
 {
@@ -84,6 +65,7 @@ static __attribute__((noinline, unused)) void FN(STAGE)(const numpool_fold *f)
     case 3: ROWS_(f, 3); break;
     case 4: ROWS_(f, 4); break;
     case 5: ROWS_(f, 5); break;
+    case 7: ROWS_(f, 7); break; /* the last maps of many networks are 7 x 7 */
     default: ROWS_(f, f->taps);
     }
 #endif

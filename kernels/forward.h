@@ -116,6 +116,7 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
     const numpool_axis *axis = &job->w;
     numpool_fold f = {.src = sums, .src_pitch = pitch, .step = axis->step * lanes * ACC_SIZE, .taps = axis->kernel,
                       .rows = rows, .n = cols * lanes, .dst = dst, .dst_pitch = dst_pitch, .job = job,
+                      .divisor = job->divisor,
                       .src_apart = apart, .dst_apart = apart};
     if (FN(row_length)(job, cols, lanes, dst_pixel) > lanes && axis->stride == 1) {
         ptrdiff_t wide = cols + axis->kernel - 1;
@@ -136,6 +137,10 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
         }
     } else if (FN(row_length)(job, cols, lanes, dst_pixel) > lanes) {
         (direct ? FN(LAST2) : FN(across2))(&f);
+#ifdef TRANSPOSE_NOTHING
+    } else if (cols == 1 && lanes == 1 && axis->step == 1 && axis->kernel <= LANES && dst_pitch == ACC_SIZE) {
+        FN(joined_rows)(&f);
+#endif
     } else if (cols == 1) { /* one window a row: all rows together */
         f.n = lanes;
         (direct ? FN(LAST) : FN(across))(&f);
@@ -176,44 +181,6 @@ static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const
     }
 }
 
-#if SQUARE
-/* Whether the tile's windows are two rows high, inside the image, and wide enough for `square` or `square2`. */
-static int FN(is_square)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lanes)
-{
-    ptrdiff_t top, bottom, left, right;
-    numpool_interior(&job->h, &top, &bottom);
-    numpool_interior(&job->w, &left, &right);
-    const int halves = lanes == 1 && job->w.stride == 2 && job->w.step == 1 && job->w.kernel == 2 && cols >= LANES;
-    return job->h.kernel == 2 && job->x.pixel == lanes * ACC_SIZE && job->y.pixel == lanes * ACC_SIZE && !job->parts
-           && bottom - top == job->h.out && right - left == job->w.out
-           && (halves || (lanes >= LANES && job->w.kernel <= job->w.stride));
-}
-
-/* Rows [first, last) of one plane at once: nothing is read twice, so a scratch row between the stages would only cost. */
-static void FN(squares)(const numpool_job *job, const numpool_tile *tile, const char *plane, ptrdiff_t first,
-                        ptrdiff_t last, char *out)
-{
-    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
-    numpool_fold f = {.src = plane + first * job->h.stride * job->x.row + tile->col0 * job->w.stride * job->x.pixel,
-                      .src_apart = job->h.step * job->x.row, .step = job->w.step * job->x.pixel, .taps = job->w.kernel,
-                      .dst = out, .job = job};
-    if (lanes == 1) {
-        f.rows = last - first;
-        f.n = cols;
-        f.src_pitch = job->h.stride * job->x.row;
-        f.dst_pitch = job->y.row;
-        FN(square2)(&f);
-        return;
-    }
-    f.rows = cols;
-    f.n = lanes;
-    f.src_pitch = job->w.stride * job->x.pixel;
-    f.dst_pitch = job->y.pixel;
-    for (ptrdiff_t r = first; r < last; r++, f.src += job->h.stride * job->x.row, f.dst += job->y.row)
-        FN(square)(&f);
-}
-#endif
-
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
@@ -227,13 +194,18 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     /* the first pixel of a row, not its padding, is what should start on a cache line */
     const ptrdiff_t apart = rows * pitch + tall * pitch + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
     const ptrdiff_t results_apart = PARTS == 2 ? apart : 0;
+#ifdef SLIDES
+    if (FN(slides)(job, lanes)) {
+        if (!scratch)
+            return (job->h.kernel + 1) * FN(slide_pitch)(job, cols);
+        FN(slide)(job, tile, scratch);
+        return 0;
+    }
+#endif
     if (!scratch)
         return 64 + (2 * PARTS - 1) * apart + numpool_max(rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
     char *sums = scratch + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
     const int direct = DIRECT(job) && FN(row_length)(job, cols, lanes, job->y.pixel) >= LANES;
-#if SQUARE
-    const int square = direct && FN(is_square)(job, cols, lanes);
-#endif
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
         next = numpool_min(tile->row1, row - first + job->h.out);
@@ -246,12 +218,6 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             FN(finish)(job, tile, first, last, results, out_pitch, results_apart, out);
             continue;
         }
-#if SQUARE
-        if (square) {
-            FN(squares)(job, tile, from, first, last, out);
-            continue;
-        }
-#endif
         FN(vertical)(job, tile, from, first, last, sums, pitch, results_apart, span * lanes, spare);
         if (direct) {
             FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, 0, out, job->y.row, job->y.pixel, 1);

@@ -15,7 +15,7 @@
 #define NUMPOOL_SIGNED_8 int64_t
 
 /* Hardware prefetchers stop at a page and at a row's end; this runs ahead over the rows not read before. */
-#define PREFETCH_AHEAD 8192
+#define PREFETCH_AHEAD 2048
 #define PREFETCH_ROWS(p, taps, f) \
     (__builtin_prefetch((p) + ((taps) - 1) * (f)->step + PREFETCH_AHEAD), \
      (taps) > 1 && (f)->fresh > 1 ? __builtin_prefetch((p) + ((taps) - 2) * (f)->step + PREFETCH_AHEAD) : (void)0)
@@ -45,4 +45,18 @@
 #define COUNT_BY_2_16(f) COUNT_BY_2_8(f), COUNT_BY_2_8((f) + 16)
 #define COUNT_BY_2_32(f) COUNT_BY_2_16(f), COUNT_BY_2_16((f) + 32)
 #define COUNT_BY_2_64(f) COUNT_BY_2_32(f), COUNT_BY_2_32((f) + 64)
+
+/* n positions in a row of the same. */
+#define COUNT_BY_1(n, from) NUMPOOL_CAT(COUNT_BY_1_, n)(from)
+#define COUNT_BY_1_2(f) (f), (f) + 1
+#define COUNT_BY_1_4(f) COUNT_BY_1_2(f), COUNT_BY_1_2((f) + 2)
+#define COUNT_BY_1_8(f) COUNT_BY_1_4(f), COUNT_BY_1_4((f) + 4)
+#define COUNT_BY_1_16(f) COUNT_BY_1_8(f), COUNT_BY_1_8((f) + 8)
+#define COUNT_BY_1_32(f) COUNT_BY_1_16(f), COUNT_BY_1_16((f) + 16)
+#define COUNT_BY_1_64(f) COUNT_BY_1_32(f), COUNT_BY_1_32((f) + 32)
+
+/* Masks of lanes: read k bytes before byte 64, the first k bytes are 0; k bytes before byte 128, all but those are. */
+#define MASK_8 -1, -1, -1, -1, -1, -1, -1, -1
+static const signed char numpool_edge[192] __attribute__((aligned(64), unused)) = {
+    [64] = MASK_8, MASK_8, MASK_8, MASK_8, MASK_8, MASK_8, MASK_8, MASK_8};
 #endif

@@ -16,4 +16,5 @@
 #undef OPERATION_OF_KEYS
 #undef LAST
 #undef LAST2
-#undef SQUARE
+#undef SLIDES
+#undef TRANSPOSE_NOTHING

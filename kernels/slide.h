@@ -1,0 +1,167 @@
+/* Template: windows of 2 x 2 or 3 x 3 in one stage, from the image to the output. The columns of a window are folded
+ * down as `down` would, and stay in registers while the windows that share them pass over; then they are joined as
+ * `across` would.
+ *
+ *   single   a pixel is one lane: a vector holds neighbouring columns, read without regard to a row's ends, where the
+ *            lanes outside become the identity. Taps are shifts of one vector into the next (at stride 2: of their even
+ *            and odd columns). The last vector of a row spills, below `limit` only; rows at the ends of the array are
+ *            read in a copy.
+ *   many     a vector holds lanes of one pixel, and a tap is a pixel's vector.
+ *
+ * The includer defines FN(vec), FN(ivec), LANES, ELEM_SIZE, ACC, IDENTITY, STEP, the stage `down`, and
+ *   SLIDE_PUT(d, x, f)   stores results       SLIDE_SIZE      bytes of an output element
+ *   SLIDES(job)          whether it may       SLIDE_NOTHING   the identity as an input element */
+#define STAGE slide
+#define PLACE FN(vec)
+#define TAP(v, t, f) (*(v))
+#include "tree.h"
+#undef STAGE
+#undef TAP
+
+ALWAYS_INLINE FN(vec) FN(identity)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
+
+typedef struct {
+    const numpool_job *job;
+    const numpool_tile *tile;
+    numpool_fold fold;           /* what the stages' words look at */
+    ptrdiff_t start, low, high;  /* the first window's first column; the columns that exist and are wanted */
+    ptrdiff_t rows;              /* of a plane; none where no column is there */
+    char *scratch;               /* single: a row of the identity, and the copies of rows; start is its first column */
+    ptrdiff_t pitch;
+} FN(sliding);
+
+/* --- single ------------------------------------------------------------------------------------------------------ */
+
+/* Whether vectors over a row may reach over an end of the array. */
+ALWAYS_INLINE int FN(reaches_out)(const FN(sliding) *s, const char *row)
+{
+    return row + s->start * ELEM_SIZE < s->job->x.data || row + s->start * ELEM_SIZE + s->pitch > s->job->x.end;
+}
+
+/* Of `taps` rows (their columns 0), those that reach out, as copies. */
+static __attribute__((noinline)) void FN(copy_rows)(const FN(sliding) *s, const char **row, int taps)
+{
+    for (int t = 0; t < taps; t++) {
+        char *copy = s->scratch + (t + 1) * s->pitch - s->start * ELEM_SIZE;
+        if (row[t] == s->scratch - s->start * ELEM_SIZE || !FN(reaches_out)(s, row[t]))
+            continue;
+        memcpy(copy + s->low * ELEM_SIZE, row[t] + s->low * ELEM_SIZE, (s->high - s->low) * ELEM_SIZE);
+        row[t] = copy;
+    }
+}
+
+/* All ones in those lanes whose columns, from c on, are there. */
+ALWAYS_INLINE FN(ivec) FN(present)(const FN(sliding) *s, ptrdiff_t c)
+{
+    const ptrdiff_t low = numpool_min(numpool_max(s->low - c, 0), LANES);
+    const ptrdiff_t high = numpool_min(numpool_max(s->high - c, 0), LANES);
+    FN(ivec) from, to;
+    memcpy(&from, numpool_edge + 64 - low * ACC_SIZE, sizeof from);
+    memcpy(&to, numpool_edge + 128 - high * ACC_SIZE, sizeof to);
+    return from & to;
+}
+
+ALWAYS_INLINE FN(vec) FN(shifted)(FN(vec) a, FN(vec) b, int by)
+{
+    switch (by) {
+    case 0: return a;
+    case 1: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 1));
+    default: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 2));
+    }
+}
+
+/* Some of the last results of a row, none behind them. */
+static __attribute__((noinline)) void FN(slide_last)(char *d, FN(vec) x, ptrdiff_t n, const numpool_fold *f)
+{
+    char last[LANES * SLIDE_SIZE];
+    (void)f;
+    SLIDE_PUT(last, x, f);
+    memcpy(d, last, n * SLIDE_SIZE);
+}
+
+/* --- many -------------------------------------------------------------------------------------------------------- */
+
+#define SLIDE_WIDE 4 /* vectors of a pixel done together */
+
+/* `wide` vectors of column c, folded down. */
+ALWAYS_INLINE void FN(pixel)(const FN(sliding) *s, const numpool_fold *f, const char *row, ptrdiff_t c, int taps,
+                             int wide, FN(vec) *v)
+{
+    if (c < s->low || c >= s->high) {
+        for (int u = 0; u < wide; u++)
+            v[u] = FN(identity)();
+        return;
+    }
+    const char *p = row + c * s->job->x.pixel;
+    for (int u = 0; u < wide; u++, p += LANES * ELEM_SIZE) {
+        PREFETCH_ROWS(p, taps, f);
+        v[u] = FN(down_window)(p, f->step, taps, f);
+    }
+}
+
+#define SLIDE_KERNEL 2
+#define SLIDE_HOP 1
+#include "slide_window.h"
+#define SLIDE_KERNEL 2
+#define SLIDE_HOP 2
+#include "slide_window.h"
+#define SLIDE_KERNEL 3
+#define SLIDE_HOP 1
+#include "slide_window.h"
+#define SLIDE_KERNEL 3
+#define SLIDE_HOP 2
+#include "slide_window.h"
+#define SLIDE_KERNEL 3
+#define SLIDE_HOP 3
+#include "slide_window.h"
+
+/* --- the tile ---------------------------------------------------------------------------------------------------- */
+
+static int FN(slides)(const numpool_job *job, ptrdiff_t lanes)
+{
+    const numpool_axis *h = &job->h, *w = &job->w;
+    const int single = lanes == 1 && w->stride <= 2 && w->before <= LANES && job->x.pixel == ELEM_SIZE
+                       && job->y.pixel == SLIDE_SIZE;
+    return SLIDES(job) && (single || lanes >= LANES) && h->step == 1 && w->step == 1 && h->kernel == w->kernel
+           && (h->kernel == 2 || h->kernel == 3)
+           && h->before < h->kernel && (h->out - 1) * h->stride - h->before < h->in; /* each window has a row */
+}
+
+/* Bytes from one scratch row to the next. */
+ALWAYS_INLINE ptrdiff_t FN(slide_pitch)(const numpool_job *job, ptrdiff_t cols)
+{
+    const ptrdiff_t vectors = ((cols - 1) * job->w.stride + job->w.kernel - 1) / LANES + 1;
+    return (vectors + 1) * LANES * ELEM_SIZE;
+}
+
+static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+{
+    const numpool_axis *w = &job->w;
+    const ptrdiff_t cols = tile->col1 - tile->col0;
+    FN(sliding) s = {.job = job, .tile = tile, .fold = {.job = job, .divisor = job->divisor},
+                     .start = tile->col0 * w->stride - w->before, .scratch = scratch,
+                     .pitch = FN(slide_pitch)(job, cols)};
+    s.low = numpool_max(s.start, 0);
+    s.high = numpool_max(s.low, numpool_min(s.start + (cols - 1) * w->stride + w->kernel, w->in));
+    s.rows = s.low < s.high ? job->h.in : 0;
+    const int single = tile->lane1 - tile->lane0 == 1;
+    if (single) {
+        ptrdiff_t inner, outer, first = tile->row0 % job->h.out;
+        numpool_interior(&job->h, &inner, &outer);
+        const ELEM nothing = SLIDE_NOTHING;
+        if (first < inner || first + tile->row1 - tile->row0 > outer || s.rows == 0)
+            for (ptrdiff_t i = 0; i < s.pitch; i += ELEM_SIZE)
+                memcpy(scratch + i, &nothing, ELEM_SIZE);
+    }
+    switch (4 * w->kernel + numpool_min(w->kernel, w->stride)) {
+    case 4 * 2 + 1: (single ? FN(single_2_1) : FN(many_2_1))(&s); break;
+    case 4 * 2 + 2: (single ? FN(single_2_2) : FN(many_2_2))(&s); break;
+    case 4 * 3 + 1: (single ? FN(single_3_1) : FN(many_3_1))(&s); break;
+    case 4 * 3 + 2: (single ? FN(single_3_2) : FN(many_3_2))(&s); break;
+    default: FN(many_3_3)(&s);
+    }
+}
+#undef SLIDE_WIDE
+#undef SLIDE_PUT
+#undef SLIDE_SIZE
+#undef SLIDE_NOTHING
