@@ -76,6 +76,8 @@ ALWAYS_INLINE FN(pair) FN(in_row)(const char *p, ptrdiff_t t, const numpool_fold
 #define PUT(d, x, f) FN(store_pair)(d, x, (f)->dst_apart)
 #include "fold.h"
 
+#include "argsmall.h"
+
 /* The better of the first two rows at `value`, in the first; a later part of one window comes second. */
 static void FN(join)(ACC *value, SIGNED(ACC_SIZE) *tap, ptrdiff_t pitch, ptrdiff_t n)
 {
@@ -90,41 +92,33 @@ static void FN(join)(ACC *value, SIGNED(ACC_SIZE) *tap, ptrdiff_t pitch, ptrdiff
     }
 }
 
-/* The taps of a run of windows that lie alike, in the caller's index convention. */
-static void FN(emit_taps)(const numpool_job *job, const ACC *value, const SIGNED(ACC_SIZE) *tap, char *index,
-                          const numpool_run *run, ACC identity)
+/* The taps of `n` windows of one row in the caller's index convention; `offsets`: they are positions from tap 0. Windows
+ * lie one behind the other (single lanes), or are the lanes of one: tap 0 is at `base`, and `move` further each time. */
+static void FN(emit_taps)(const numpool_job *job, const SIGNED(ACC_SIZE) *tap, char *index, ptrdiff_t n, int offsets,
+                          int64_t base, int64_t move)
 {
-    /* A window whose best is the identity holds nothing greater: its first tap inside is the answer, and the padding,
-     * which holds the identity too, never is. */
-    const ptrdiff_t n = run->n;
-    if (run->first < 0) {
-        const int64_t none = -1;
-        for (ptrdiff_t i = 0; i < n; i++)
-            memcpy(index + i * job->index_size, &none, job->index_size); /* little endian */
-    } else if (!job->window_index) {
-        int64_t *to = (int64_t *)index, at = run->base;
-        const ptrdiff_t kw = job->w.kernel;
-        const ptrdiff_t down = job->h.step * job->position.row, right = job->w.step * job->position.pixel;
-        if (run->offsets)
-            for (ptrdiff_t i = 0; i < n; i++)
-                to[i] = at + i * run->move + (value[i] == identity ? run->first : tap[i]);
-        else
-            for (ptrdiff_t i = 0; i < n; i++) {
-                ptrdiff_t t = value[i] == identity ? run->first : tap[i];
-                to[i] = at + i * run->move + t / kw * down + t % kw * right;
-            }
-    } else if (job->index_size == 1) {
+    if (job->window_index && job->index_size == 1) {
         uint8_t *to = (uint8_t *)index;
         for (ptrdiff_t i = 0; i < n; i++)
-            to[i] = (uint8_t)(value[i] == identity ? run->first : tap[i]);
-    } else if (job->index_size == 2) {
+            to[i] = (uint8_t)tap[i];
+    } else if (job->window_index && job->index_size == 2) {
         uint16_t *to = (uint16_t *)index;
         for (ptrdiff_t i = 0; i < n; i++)
-            to[i] = (uint16_t)(value[i] == identity ? run->first : tap[i]);
-    } else {
+            to[i] = (uint16_t)tap[i];
+    } else if (job->window_index) {
         int32_t *to = (int32_t *)index;
         for (ptrdiff_t i = 0; i < n; i++)
-            to[i] = (int32_t)(value[i] == identity ? run->first : tap[i]);
+            to[i] = (int32_t)tap[i];
+    } else if (offsets) {
+        int64_t *to = (int64_t *)index;
+        for (ptrdiff_t i = 0; i < n; i++)
+            to[i] = base + i * move + tap[i];
+    } else {
+        int64_t *to = (int64_t *)index;
+        const ptrdiff_t kw = job->w.kernel;
+        const ptrdiff_t down = job->h.step * job->position.row, right = job->w.step * job->position.pixel;
+        for (ptrdiff_t i = 0; i < n; i++)
+            to[i] = base + i * move + tap[i] / kw * down + tap[i] % kw * right;
     }
 }
 

@@ -1,4 +1,63 @@
 /* The types that argmax compares in. */
+
+/* Windows of at most 3 x 3 taps, as argsmall.h takes them: rows x n of them. Steps and pitches are in bytes. */
+typedef struct {
+    const char *src;
+    ptrdiff_t src_pitch, down, across; /* to the next row of windows; from tap to tap */
+    ptrdiff_t taps_y, taps_x, kept;    /* kept: rows of taps that a window shares with the one below */
+    ptrdiff_t rows, n, ahead;          /* ahead: how far to prefetch */
+    ptrdiff_t tap, unit_y, unit_x;     /* tap (t, u) is number tap + t * unit_y + u * unit_x; for u = 0, which may be */
+    const char *lead;                  /* padding, it is what stands here more, that of the first tap inside: */
+    ptrdiff_t lead_pitch, lead_size;   /* bytes from row to row (0 where windows keep rows), from element to element */
+    char *value, *index;
+    ptrdiff_t value_pitch, index_pitch, index_size;
+    int positions;            /* the index is a position, else the tap, in index_size bytes: 1, or those of ACC */
+    int64_t base, fall, move; /* position of tap 0, and its step from row to row and from element to element */
+    ptrdiff_t until, period;  /* rows of the first plane, and of each other one where planes follow without a gap */
+    int64_t jump;             /* between two planes, beyond `fall` */
+} numpool_small;
+
+/* Rows of windows that go downwards in one strip: all their input, a few pages apart, stays in the first-level cache. */
+#define NUMPOOL_STRIP 8
+
+/* Bytes of padded rows that small windows pack at once: half of the first-level cache. */
+#define NUMPOOL_PACKED_SMALL 16384
+
+/* The pixels that a tile's windows read: padding, pixels of the image from `low` on, padding. */
+typedef struct { ptrdiff_t low, left, pixels, right, span; } numpool_pixels;
+
+static inline numpool_pixels numpool_reach(const numpool_axis *w, ptrdiff_t col0, ptrdiff_t col1)
+{
+    const ptrdiff_t start = col0 * w->stride - w->before;
+    const ptrdiff_t span = (col1 - col0 - 1) * w->stride + (w->kernel - 1) * w->step + 1;
+    const ptrdiff_t low = numpool_min(numpool_max(start, 0), numpool_max(start + span, 0));
+    const ptrdiff_t high = numpool_max(low, numpool_min(start + span, w->in));
+    const ptrdiff_t left = numpool_min(low - start, span);
+    return (numpool_pixels){low, left, high - low, span - left - (high - low), span};
+}
+
+/* What all planes of a tile of small windows have in common. */
+typedef struct {
+    numpool_pixels at;
+    ptrdiff_t src_pitch, best_pitch, apart;
+    ptrdiff_t rows;    /* that fit into scratch */
+    int clipped;       /* windows at the edge have fewer taps; else rows are padded, or nothing is clipped */
+    int as_is, direct; /* no packing; results go straight to the output */
+    int flat;          /* a row of windows is one row of elements, else the lanes of each window are */
+    ptrdiff_t made, pick; /* few lanes at a stride: windows are made at every pixel, this many, and each pick-th taken */
+    int offsets;       /* taps are positions from tap 0 */
+    int spills;        /* rows shorter than a vector: direct where there is room behind them */
+    int tall;          /* no gap between planes and no window across it: they go as one */
+    char *packed, *best, *lead;
+} numpool_way;
+
+/* Position of the first lane of tap 0 of a window, wherever it lies. */
+static inline ptrdiff_t numpool_origin(const numpool_job *job, const numpool_tile *tile, ptrdiff_t row, ptrdiff_t col)
+{
+    return (row * job->h.stride - job->h.before) * job->position.row
+           + (col * job->w.stride - job->w.before) * job->position.pixel + tile->lane0 * job->position.lane;
+}
+
 #define DTYPE float32
 #define ACC float
 #define ACC_SIZE 4

@@ -1,8 +1,10 @@
-/* Template: max and min with the tap where they stand. Horizontal stage first, then vertical, each keeping the earlier tap
- * unless a later one is greater: so ties go to the first tap in row-major order, after 2k compares instead of k*k.
+/* Template: max and min with the tap where they stand. Across a row first, then down the rows, each keeping the earlier
+ * tap unless a later one is greater: so ties go to the first tap in row-major order, after 2k compares instead of k*k.
  *
- *     image rows --pack--> padded scratch rows --across--> (value, tap) rows --upright--> (value, tap) --emit--> y, index
+ *     image rows --pack--> padded scratch rows --across--> (value, tap) rows --upright--> (value, tap) --finish--> y, index
+ *     small windows: image rows --pack--> padded scratch rows --small--> y, index
  *
+ * `pack` is left out where rows can be compared as they lie; `finish` follows `small` where y holds other values than ACC.
  * Values are compared as ACC: floats as they are, the smaller numbers as int32, unsigned ones and the 16-bit floats as
  * signed integers in the same order; for a minimum, in the opposite order. */
 #if KIND == KIND_FLOAT
@@ -74,45 +76,125 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n)
 #include "fold.h"
 #undef PREFETCH
 
-/* --- emit: values and taps to the output's dtype and the caller's index convention ------------------------------- */
-
-static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t row,
-                                                 const char *value, const char *tap, char *y, char *index,
-                                                 ptrdiff_t plane_position, int offsets)
-{
-    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
-    const numpool_window down = numpool_clip(&job->h, row);
-    const ptrdiff_t top = (row * job->h.stride - job->h.before) * job->position.row + plane_position;
-    const int single = lanes == 1 && job->y.pixel == ELEM_SIZE && job->index.pixel == job->index_size;
-    ptrdiff_t inner, outer;
-    numpool_interior(&job->w, &inner, &outer);
-    for (ptrdiff_t c = tile->col0, next; c < tile->col1; c = next) {
-        const numpool_window right = numpool_clip(&job->w, c);
-        const int level = single && c >= inner && c < outer; /* equal windows in a row, single lanes: one run */
-        next = level ? numpool_min(outer, tile->col1) : c + 1;
-        const ptrdiff_t skip = (c - tile->col0) * lanes;
-        numpool_run run = {.n = (next - c) * lanes, .offsets = offsets,
-                       .first = !down.taps || !right.taps ? -1
-                                 : offsets ? down.skipped * job->h.step * job->position.row
-                                             + right.skipped * job->w.step * job->position.pixel
-                                           : down.skipped * job->w.kernel + right.skipped,
-                       .base = top + (c * job->w.stride - job->w.before) * job->position.pixel
-                               + tile->lane0 * job->position.lane,
-                       .move = lanes == 1 ? job->w.stride * job->position.pixel : job->position.lane};
-        const ACC *from = (const ACC *)(const void *)value + skip;
-        ELEM *to = (ELEM *)(void *)(y + (c - tile->col0) * job->y.pixel);
-        for (ptrdiff_t i = 0; i < run.n; i++)
-            to[i] = FROM_ACC(from[i]);
-        CORE(emit_taps)(job, from, (const SIGNED(ACC_SIZE) *)(const void *)tap + skip,
-                      index + (c - tile->col0) * job->index.pixel, &run, IDENTITY);
-    }
-}
-
 ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
 {
     ptrdiff_t bytes = n * ACC_SIZE;
     return bytes <= 64 ? bytes : (bytes + 63) & ~(ptrdiff_t)63;
 }
+
+/* Image rows as comparable values, with room for the padding. Rows shorter than a vector spill into that behind them. */
+static void FN(pack_image)(const numpool_job *job, ptrdiff_t lanes, const numpool_pixels *at, const char *src,
+                          ptrdiff_t src_pitch, ptrdiff_t rows, char *packed, ptrdiff_t pitch)
+{
+    numpool_fold f = {.src = src, .src_pitch = src_pitch, .taps = 1, .dst = packed + at->left * lanes * ACC_SIZE,
+                      .dst_pitch = pitch, .rows = rows, .n = at->pixels * lanes, .job = job};
+    if (at->pixels == 0) {
+        /* nothing but padding */
+    } else if (job->x.pixel == lanes * ELEM_SIZE) {
+        FN(pack_guarded)(&f, job->x.end);
+    } else {
+        for (ptrdiff_t i = 0; i < rows; i++) { /* pixels apart: each is a row of its own */
+            numpool_fold g = f;
+            g.src += i * f.src_pitch;
+            g.dst += i * pitch;
+            g.src_pitch = job->x.pixel;
+            g.dst_pitch = lanes * ACC_SIZE;
+            g.rows = at->pixels;
+            g.n = lanes;
+            FN(pack_guarded)(&g, job->x.end);
+        }
+    }
+}
+
+/* The identities before and behind packed rows. */
+static void FN(pad_rows)(ptrdiff_t lanes, const numpool_pixels *at, ptrdiff_t rows, char *packed, ptrdiff_t pitch)
+{
+    for (ptrdiff_t i = 0; at->left && i < rows; i++)
+        FN(fill)(packed + i * pitch, at->left * lanes);
+    for (ptrdiff_t i = 0; at->right && i < rows; i++)
+        FN(fill)(packed + i * pitch + (at->left + at->pixels) * lanes * ACC_SIZE, at->right * lanes);
+}
+
+/* --- emit: values and taps to the output's dtype and the caller's index convention ------------------------------- */
+
+/* The windows of row `r`, columns [col0, col1): where the best is the identity nothing is greater, so the first tap
+ * inside is the answer, whatever the padding did, and -1 if there is no tap inside. */
+ALWAYS_INLINE void FN(settle_row)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t r, ptrdiff_t col0,
+                                  ptrdiff_t col1, const char *value, ptrdiff_t value_pixel, char *index,
+                                  ptrdiff_t plane_position)
+{
+    for (ptrdiff_t c = col0; c < col1; c++)
+        for (ptrdiff_t i = 0; i < tile->lane1 - tile->lane0; i++) {
+            ACC best;
+            memcpy(&best, value + (c - tile->col0) * value_pixel + i * ACC_SIZE, ACC_SIZE);
+            if (best != IDENTITY)
+                continue;
+            const numpool_window down = numpool_clip(&job->h, r), right = numpool_clip(&job->w, c);
+            int64_t at = down.skipped * job->w.kernel + right.skipped;
+            if (!down.taps || !right.taps)
+                at = -1;
+            else if (!job->window_index)
+                at = plane_position + down.first * job->position.row + right.first * job->position.pixel
+                     + (tile->lane0 + i) * job->position.lane;
+            memcpy(index + (c - tile->col0) * job->index.pixel + i * job->index_size, &at, job->index_size);
+        } /* little endian */
+}
+
+/* The same for rows [first, last), where the stages may have taken padding for a tap: at rows and columns without taps,
+ * and, unless `led` (see numpool_small), at columns clipped on the left. */
+static void FN(settle)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first, ptrdiff_t last,
+                       const char *value, ptrdiff_t value_row, ptrdiff_t value_pixel, char *index,
+                       ptrdiff_t plane_position, int led)
+{
+    ptrdiff_t top, bottom, inner, outer;
+    numpool_interior(&job->h, &top, &bottom);
+    numpool_interior(&job->w, &inner, &outer);
+    const ptrdiff_t padded = numpool_max(tile->col0, numpool_min(inner, tile->col1));
+    ptrdiff_t left = led ? tile->col0 : padded, right = tile->col1;
+    while (left < padded && !numpool_clip(&job->w, left).taps)
+        left++;
+    while (right > left && right > outer && !numpool_clip(&job->w, right - 1).taps)
+        right--;
+    for (ptrdiff_t r = first; r < last; r++) {
+        const int inside = r >= top && r < bottom;
+        if (inside && left == tile->col0 && right == tile->col1) {
+            r = numpool_min(bottom, last) - 1;
+            continue;
+        }
+        const char *from = value + (r - first) * value_row;
+        char *to = index + (r - first) * job->index.row;
+        const ptrdiff_t end = inside || numpool_clip(&job->h, r).taps ? left : tile->col1;
+        FN(settle_row)(job, tile, r, tile->col0, end, from, value_pixel, to, plane_position);
+        FN(settle_row)(job, tile, r, right, tile->col1, from, value_pixel, to, plane_position);
+    }
+}
+
+/* Rows [first, last) of windows from scratch: (value, tap) rows, `pitch` bytes from one to the next. */
+static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first,
+                                                 ptrdiff_t last, const char *best, ptrdiff_t apart, ptrdiff_t pitch,
+                                                 char *y, char *index, ptrdiff_t plane_position, int offsets,
+                                                 int led, ptrdiff_t pick)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
+    const int dense = job->y.pixel == lanes * ELEM_SIZE && job->index.pixel == lanes * job->index_size;
+    const int whole = dense && pick == 1 && (lanes == 1 || job->window_index); /* a row of windows is one run */
+    const ptrdiff_t n = whole ? cols * lanes : lanes, runs = whole ? 1 : cols;
+    const ptrdiff_t move = lanes == 1 ? job->w.stride * job->position.pixel : job->position.lane;
+    for (ptrdiff_t r = first; r < last; r++)
+        for (ptrdiff_t run = 0; run < runs; run++) {
+            const ptrdiff_t skip = (r - first) * pitch + run * pick * n * ACC_SIZE;
+            const ACC *from = (const ACC *)(const void *)(best + skip);
+            ELEM *to = (ELEM *)(void *)(y + (r - first) * job->y.row + run * job->y.pixel);
+            for (ptrdiff_t i = 0; i < n; i++)
+                to[i] = FROM_ACC(from[i]);
+            CORE(emit_taps)(job, (const SIGNED(ACC_SIZE) *)(const void *)(best + apart + skip),
+                            index + (r - first) * job->index.row + run * job->index.pixel, n, offsets,
+                            plane_position + numpool_origin(job, tile, r, tile->col0 + run), move);
+        }
+    FN(settle)(job, tile, first, last, best, pitch, pick * lanes * ACC_SIZE, index, plane_position, led);
+}
+
+/* --- large windows: across, then upright ------------------------------------------------------------------------- */
 
 /* `rows` image rows from `first` on, `step` apart, to (value, tap) rows: the tile's columns of windows. */
 static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, const numpool_tile *tile, const char *plane,
@@ -121,46 +203,24 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
     const numpool_axis *w = &job->w;
-    const ptrdiff_t start = tile->col0 * w->stride - w->before, taps = w->kernel;
-    const ptrdiff_t span = (cols - 1) * w->stride + (taps - 1) * w->step + 1;
-    const ptrdiff_t low = numpool_min(numpool_max(start, 0), numpool_max(start + span, 0));
-    const ptrdiff_t high = numpool_max(low, numpool_min(start + span, w->in));
-    const ptrdiff_t left = numpool_min(low - start, span), pixels = high - low, right = span - left - pixels;
-    const ptrdiff_t pitch = FN(pitch)(span * lanes), dst_pitch = FN(pitch)(cols * lanes);
+    const numpool_pixels at = numpool_reach(w, tile->col0, tile->col1);
+    const ptrdiff_t pitch = FN(pitch)(at.span * lanes), dst_pitch = FN(pitch)(cols * lanes);
     const ptrdiff_t at_once = numpool_max(1, NUMPOOL_PACKED / numpool_max(pitch, 1));
-    const int halves = w->stride == 2 && lanes == 1 && w->step == 1 && taps <= 5;
+    const int halves = w->stride == 2 && lanes == 1 && w->step == 1 && w->kernel <= 5;
     /* rows that are comparable as they lie, and that `across` reads exactly, need no packing */
-    const int as_is = KIND == KIND_FLOAT && !MINIMUM && left + right == 0 && job->x.pixel == lanes * ELEM_SIZE
+    const int as_is = KIND == KIND_FLOAT && !MINIMUM && at.left + at.right == 0 && job->x.pixel == lanes * ELEM_SIZE
                       && (w->stride == 1 ? cols * lanes >= LANES : lanes >= LANES);
     for (ptrdiff_t r = 0; r < rows; r += at_once) {
-        const ptrdiff_t some = numpool_min(at_once, rows - r);
-        numpool_fold f = {.src = plane + (first + r * step) * job->x.row + low * job->x.pixel + tile->lane0 * ELEM_SIZE,
-                          .src_pitch = step * job->x.row, .taps = 1, .dst = packed + left * lanes * ACC_SIZE,
-                          .dst_pitch = pitch, .rows = some, .n = pixels * lanes, .job = job};
-        if (as_is || pixels == 0) {
-            /* nothing to pack */
-        } else if (job->x.pixel == lanes * ELEM_SIZE) {
-            FN(pack_guarded)(&f, job->x.end);
-        } else {
-            for (ptrdiff_t i = 0; i < some; i++) { /* pixels apart: each is a row of its own */
-                numpool_fold g = f;
-                g.src += i * f.src_pitch;
-                g.dst += i * pitch;
-                g.src_pitch = job->x.pixel;
-                g.dst_pitch = lanes * ACC_SIZE;
-                g.rows = pixels;
-                g.n = lanes;
-                FN(pack_guarded)(&g, job->x.end);
-            }
+        const ptrdiff_t some = numpool_min(at_once, rows - r), src_pitch = step * job->x.row;
+        const char *src = plane + (first + r * step) * job->x.row + at.low * job->x.pixel + tile->lane0 * ELEM_SIZE;
+        if (!as_is) {
+            FN(pack_image)(job, lanes, &at, src, src_pitch, some, packed, pitch);
+            FN(pad_rows)(lanes, &at, some, packed, pitch);
         }
-        for (ptrdiff_t i = 0; left && i < some; i++)
-            FN(fill)(packed + i * pitch, left * lanes);
-        for (ptrdiff_t i = 0; right && i < some; i++)
-            FN(fill)(packed + i * pitch + (left + pixels) * lanes * ACC_SIZE, right * lanes);
-        const ptrdiff_t from_pitch = as_is ? f.src_pitch : pitch;
-        f = (numpool_fold){.src = as_is ? f.src : packed, .src_pitch = from_pitch,
-                           .step = w->step * lanes * ACC_SIZE, .taps = taps, .first_tap = first_tap, .tap_weight = tap_weight,
-                           .dst = dst + r * dst_pitch, .dst_pitch = dst_pitch, .dst_apart = apart, .rows = some, .n = cols * lanes, .job = job};
+        const ptrdiff_t from_pitch = as_is ? src_pitch : pitch;
+        numpool_fold f = {.src = as_is ? src : packed, .src_pitch = from_pitch, .step = w->step * lanes * ACC_SIZE,
+                          .taps = w->kernel, .first_tap = first_tap, .tap_weight = tap_weight, .dst = dst + r * dst_pitch,
+                          .dst_pitch = dst_pitch, .dst_apart = apart, .rows = some, .n = cols * lanes, .job = job};
         if (w->stride == 1 || cols == 1) {
             CORE(across)(&f);
         } else if (halves) {
@@ -176,6 +236,205 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
     }
 }
 
+/* --- small windows: one stage ------------------------------------------------------------------------------------ */
+
+/* How a tile goes. Returns the bytes of its scratch: packed rows, results, numbers of the taps that lead. */
+static ptrdiff_t FN(small_way)(const numpool_job *job, const numpool_tile *tile, char *scratch, numpool_way *way)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
+    const numpool_axis *h = &job->h, *w = &job->w;
+    const numpool_pixels at = numpool_reach(w, tile->col0, tile->col1);
+    const int comparable = KIND == KIND_FLOAT && !MINIMUM, close = job->x.pixel == lanes * ELEM_SIZE;
+    const int dense = job->y.pixel == lanes * ELEM_SIZE && job->index.pixel == lanes * job->index_size;
+    /* a position is an even step from the one before among single lanes, or among the lanes of a pixel */
+    const int even = lanes == 1 ? w->stride <= 2 : w->stride == 1 && close && dense && job->window_index;
+    const ptrdiff_t pick = !even && job->lanes * w->stride <= LANES ? w->stride : 1;
+    const ptrdiff_t made = pick > 1 ? (cols - 1) * pick + 1 : cols;
+    const int flat = even || pick > 1;
+    const int clipped = comparable && lanes >= LANES;
+    const int offsets = !job->window_index && 2 * (job->position.row + job->position.pixel) < INT32_MAX;
+    const int direct = comparable && (lanes >= LANES || (even && dense))
+                       && (job->window_index ? job->index_size == 1 : offsets);
+    const int spills = direct && lanes < LANES && cols * lanes < LANES;
+    int alike = tile->limit && job->index.row * ELEM_SIZE == job->y.row * job->index_size;
+    for (ptrdiff_t i = 0; i < job->leads; i++)
+        alike &= job->index.lead[i] * ELEM_SIZE == job->y.lead[i] * job->index_size;
+    /* Scratch must do for every tile of the call: only whole pixels, the same everywhere, are sure to need none. */
+    const int sure = clipped && lanes == job->lanes;
+    const ptrdiff_t pitch = FN(pitch)(at.span * lanes), best_pitch = FN(pitch)(made * lanes);
+    const ptrdiff_t widest = FN(pitch)(((w->out - 1) * w->stride + w->kernel) * job->lanes); /* the same for every tile */
+    const ptrdiff_t strip = h->stride < h->kernel ? NUMPOOL_STRIP : 1;
+    const ptrdiff_t at_once = numpool_max(strip, NUMPOOL_PACKED_SMALL / (h->stride * widest));
+    const ptrdiff_t rows = numpool_min(numpool_min(tile->row1 - tile->row0, h->out), at_once);
+    const ptrdiff_t packed_size = sure ? 0 : ((rows - 1) * h->stride + h->kernel) * pitch + NUMPOOL_SLACK + 64;
+    const ptrdiff_t apart = sure && direct ? 0 : rows * best_pitch + NUMPOOL_SLACK;
+    *way = (numpool_way){
+        .at = at, .src_pitch = pitch, .best_pitch = best_pitch, .apart = apart, .rows = rows, .flat = flat, .made = made,
+        .pick = pick, .clipped = clipped, .offsets = offsets, .direct = direct && (!spills || alike), .spills = spills,
+        /* the first pixel of a row, not its padding, starts on a cache line: the pack stage stores whole vectors */
+        .packed = scratch + 64 - at.left * lanes * ACC_SIZE % 64, .best = scratch + packed_size,
+        .lead = scratch + packed_size + 2 * apart};
+    way->as_is = clipped || (comparable && close && even && at.left + at.right == 0 && w->kernel >= w->stride
+                             && job->x.row > 0 && (way->direct || !spills) && (direct || cols * lanes >= LANES));
+    way->tall = way->as_is && way->direct && !clipped && alike && h->kernel <= h->stride && h->before == 0
+                && h->in == h->out * h->stride && job->leads == 1 && job->x.lead[0] == h->in * job->x.row
+                && job->y.lead[0] == h->out * job->y.row;
+    if (scratch && (!way->as_is || spills)) {
+        SIGNED(ACC_SIZE) *lead = (SIGNED(ACC_SIZE) *)(void *)way->lead;
+        ptrdiff_t inner, outer;
+        numpool_interior(w, &inner, &outer);
+        if (pick > 1)
+            memset(lead, 0, made * lanes * ACC_SIZE);
+        for (ptrdiff_t c = tile->col0; c < tile->col1; c++, lead += (pick - 1) * lanes)
+            for (ptrdiff_t i = 0, skipped = c < inner ? numpool_clip(w, c).skipped : 0; i < lanes; i++)
+                *lead++ = skipped * (offsets ? job->position.pixel : 1);
+        FN(pad_rows)(lanes, &at, (rows - 1) * h->stride + h->kernel, way->packed, pitch);
+    }
+    return packed_size + 2 * apart + (sure ? 0 : best_pitch + NUMPOOL_SLACK);
+}
+
+/* How many rows of windows, from this one on, may read and write a whole vector. */
+static ptrdiff_t FN(safe_rows)(const numpool_job *job, const numpool_tile *tile, const numpool_way *way, const char *src,
+                               const char *y)
+{
+    const ptrdiff_t to = tile->limit - y - LANES * ACC_SIZE, row = job->h.stride * job->x.row;
+    const ptrdiff_t read = (job->h.kernel - 1) * job->x.row + (job->w.kernel - 1) * job->x.pixel + 2 * VECTOR_BYTES;
+    const ptrdiff_t from = way->as_is ? job->x.end - src - read : 0;
+    if (to < 0 || from < 0)
+        return 0;
+    return numpool_min(to / job->y.row, way->as_is ? from / row : PTRDIFF_MAX - 1) + 1;
+}
+
+/* Rows [first, last) of one plane, or, where it is `tall`, of the planes from there on. */
+static void FN(small_windows)(const numpool_job *job, const numpool_tile *tile, const numpool_way *way,
+                              const char *plane, ptrdiff_t first, ptrdiff_t last, char *y, char *index,
+                              ptrdiff_t plane_position)
+{
+    static const char nothing[NUMPOOL_SLACK];
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
+    const numpool_axis *h = &job->h, *w = &job->w;
+    const ptrdiff_t begin = numpool_max(0, first * h->stride - h->before);
+    const ptrdiff_t stop = numpool_min(h->in, (last - 1) * h->stride - h->before + h->kernel);
+    const ptrdiff_t src_row = way->as_is ? job->x.row : way->src_pitch;
+    const ptrdiff_t pixel = way->as_is ? job->x.pixel : lanes * ACC_SIZE;
+    const ptrdiff_t unit_x = way->offsets ? job->position.pixel : 1;
+    const ptrdiff_t unit_y = way->offsets ? job->position.row : w->kernel;
+    const ptrdiff_t src_pixel = w->stride * pixel, move = w->stride * job->position.pixel;
+    const int direct = way->direct;
+    const ptrdiff_t value_row = direct ? job->y.row : way->best_pitch;
+    const ptrdiff_t index_row = direct ? job->index.row : way->best_pitch;
+    const ptrdiff_t value_pixel = direct ? job->y.pixel : lanes * ACC_SIZE;
+    const ptrdiff_t index_pixel = direct ? job->index.pixel : lanes * ACC_SIZE;
+    const char *src = plane + begin * job->x.row + way->at.low * job->x.pixel + tile->lane0 * ELEM_SIZE;
+    ptrdiff_t top, bottom, inner, outer;
+    numpool_interior(h, &top, &bottom);
+    numpool_interior(w, &inner, &outer);
+    if (!way->as_is && stop > begin) {
+        FN(pack_image)(job, lanes, &way->at, src, job->x.row, stop - begin, way->packed, way->src_pitch);
+        const int apart = job->x.pixel != lanes * ELEM_SIZE;
+        if ((apart ? lanes : way->at.pixels * lanes) < LANES) /* the last vector of a row spilled */
+            FN(pad_rows)(lanes, &way->at, stop - begin, way->packed, way->src_pitch);
+    }
+    if (!way->as_is)
+        src = way->packed;
+    for (ptrdiff_t r = first, below; r < last; r = below) {
+        const numpool_window down = way->tall ? (numpool_window){begin, h->kernel, 0} : numpool_clip(h, r);
+        below = way->tall ? last : r >= top && r < bottom ? numpool_min(bottom, last) : r + 1;
+        for (ptrdiff_t c = tile->col0, next; c < tile->col1; c = next) {
+            const ptrdiff_t row = r - first, col = c - tile->col0;
+            numpool_window right = {way->at.low + col * w->stride, w->kernel, 0};
+            next = tile->col1;
+            if (way->clipped) {
+                right = numpool_clip(w, c);
+                next = c >= inner && c < outer ? numpool_min(outer, next) : c + 1;
+            }
+            numpool_small f = {
+                .src = src + (down.first - begin) * src_row + (right.first - way->at.low) * pixel,
+                .src_pitch = h->stride * src_row, .down = src_row, .across = pixel,
+                .taps_y = down.taps, .taps_x = right.taps, .rows = below - r,
+                .n = !way->flat ? lanes : way->pick > 1 ? way->made * lanes : (next - c) * lanes,
+                .kept = below - r == 1 ? 0 : numpool_max(0, down.taps - h->stride),
+                .ahead = way->as_is ? PREFETCH_AHEAD : 0,
+                .tap = down.skipped * unit_y + right.skipped * unit_x, .unit_y = unit_y, .unit_x = unit_x,
+                .lead = way->as_is ? nothing : way->lead, .lead_size = way->as_is ? 0 : ACC_SIZE,
+                .value = (direct ? y : way->best) + row * value_row + col * value_pixel, .value_pitch = value_row,
+                .index = (direct ? index : way->best + way->apart) + row * index_row + col * index_pixel,
+                .index_pitch = index_row, .index_size = direct ? job->index_size : ACC_SIZE,
+                .positions = direct && !job->window_index, .base = plane_position + numpool_origin(job, tile, r, c),
+                .fall = h->stride * job->position.row, .move = lanes == 1 ? move : job->position.lane,
+                .until = way->tall ? h->out - r : below - r, .period = h->out,
+                .jump = job->position.lead[0] - h->out * h->stride * job->position.row};
+            if (!f.taps_y || !f.taps_x) {
+                for (ptrdiff_t i = 0; i < f.rows; i++)
+                    for (ptrdiff_t j = 0; j < (way->flat ? 1 : next - c); j++)
+                        FN(fill)(f.value + i * value_row + j * value_pixel, f.n); /* `settle` does the index */
+            } else if (way->flat) {
+                (w->stride == 2 && lanes == 1 ? CORE(small2) : CORE(small))(&f);
+            } else if (f.kept && lanes >= LANES) {
+                for (; c < next; c++) {
+                    CORE(small)(&f);
+                    f.src += src_pixel;
+                    f.lead += lanes * f.lead_size;
+                    f.value += value_pixel;
+                    f.index += index_pixel;
+                    f.base += move;
+                }
+            } else { /* nothing to keep, or vectors that spill into the next pixel: a row of windows at a time */
+                f.kept = 0;
+                f.rows = next - c;
+                f.src_pitch = src_pixel;
+                f.value_pitch = value_pixel;
+                f.index_pitch = index_pixel;
+                f.lead_pitch = lanes * f.lead_size;
+                f.fall = move;
+                f.until = f.rows;
+                for (ptrdiff_t i = r; i < below; i++) {
+                    CORE(small)(&f);
+                    f.src += h->stride * src_row;
+                    f.value += value_row;
+                    f.index += index_row;
+                    f.base += h->stride * job->position.row;
+                }
+            }
+        }
+    }
+    if (way->tall)
+        return; /* no padding */
+    if (direct)
+        FN(settle)(job, tile, first, last, y, job->y.row, job->y.pixel, index, plane_position, 1);
+    else
+        FN(finish)(job, tile, first, last, way->best, way->apart, way->best_pitch, y, index, plane_position,
+                   way->offsets, 1, way->pick);
+}
+
+/* A tile: runs of rows that go together, a plane's at most unless it is `tall`. */
+static void FN(small_block)(const numpool_job *job, const numpool_tile *tile, const numpool_way *way)
+{
+    numpool_way slow = *way;
+    slow.direct = slow.as_is = slow.tall = 0;
+    const ptrdiff_t out = job->h.out;
+    for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
+        const ptrdiff_t plane = row / out, first = row % out;
+        const char *x = job->x.data + numpool_lead(job, job->x.lead, plane);
+        char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
+                  + tile->col0 * job->y.pixel + tile->lane0 * ELEM_SIZE;
+        char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + first * job->index.row
+                      + tile->col0 * job->index.pixel + tile->lane0 * job->index_size;
+        const char *src = x + first * job->h.stride * job->x.row + way->at.low * job->x.pixel;
+        const ptrdiff_t left = tile->row1 - row;
+        const ptrdiff_t safe = !way->spills ? left : way->direct ? FN(safe_rows)(job, tile, way, src, y) : 0;
+        const numpool_way *now = safe ? way : &slow;
+        ptrdiff_t rows = numpool_min(left, safe ? safe : left);
+        if (!now->tall)
+            rows = numpool_min(rows, out - first);
+        if (!now->as_is || !now->direct)
+            rows = numpool_min(rows, now->rows);
+        next = row + rows;
+        FN(small_windows)(job, tile, now, x, first, first + rows, y, index,
+                          numpool_lead(job, job->position.lead, plane));
+    }
+}
+
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
@@ -183,12 +442,22 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t pitch = FN(pitch)(cols * lanes), kw = w->kernel;
     const ptrdiff_t span = job->parts ? numpool_min(kw, NUMPOOL_PART) : (cols - 1) * w->stride + (kw - 1) * w->step + 1;
     const ptrdiff_t packed_pitch = FN(pitch)(span * lanes);
-    const ptrdiff_t packed_size = packed_pitch + NUMPOOL_PACKED + 2 * NUMPOOL_SLACK; /* the larger, and never less for more */
     const ptrdiff_t tall = numpool_min(h->kernel, NUMPOOL_PART), out_rows = tile->row1 - tile->row0;
+    const int small = h->kernel <= 3 && kw <= 3 && h->step == 1 && w->step == 1;
     const ptrdiff_t room = out_rows == 1 ? tall : (out_rows - 1) * h->stride + (tall - 1) * h->step + 1;
-    const ptrdiff_t apart = (room + out_rows + 1) * pitch + 2 * NUMPOOL_SLACK; /* rows of the first stage, then the best */
+    /* the larger of two would do, but this is never less for more */
+    const ptrdiff_t packed_size = packed_pitch + NUMPOOL_PACKED + 2 * NUMPOOL_SLACK;
+    const ptrdiff_t apart = (room + out_rows + 1) * pitch + 2 * NUMPOOL_SLACK; /* rows of stage one, then the best */
+    numpool_way way;
+    if (small && !scratch)
+        return FN(small_way)(job, tile, scratch, &way);
     if (!scratch)
         return packed_size + 2 * apart;
+    if (small) {
+        FN(small_way)(job, tile, scratch, &way);
+        FN(small_block)(job, tile, &way);
+        return 0;
+    }
     char *packed = scratch, *rows = packed + packed_size, *best = rows + room * pitch + NUMPOOL_SLACK;
     /* a tap's number in its window, or, where one fits into the accumulator, its position from tap 0 */
     const ptrdiff_t fall = h->step * job->position.row, move = w->step * job->position.pixel;
@@ -200,12 +469,18 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         next = numpool_min(tile->row1, row - first + h->out);
         const ptrdiff_t last = first + next - row;
         const char *from = job->x.data + numpool_lead(job, job->x.lead, plane);
+        const ptrdiff_t position = numpool_lead(job, job->position.lead, plane);
+        char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
+                  + tile->col0 * job->y.pixel + tile->lane0 * ELEM_SIZE;
+        char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + first * job->index.row
+                      + tile->col0 * job->index.pixel + tile->lane0 * job->index_size;
         if (job->parts) { /* one window at a time, its taps as the columns of an image of its own */
             const numpool_window down = numpool_clip(h, first), right = numpool_clip(w, tile->col0);
             const numpool_tile one = {.col1 = 1, .lane0 = tile->lane0, .lane1 = tile->lane1};
             numpool_job part = *job;
             FN(fill)(best, lanes);
-            memset(best + apart, 0, lanes * ACC_SIZE);
+            for (ptrdiff_t i = 0; i < lanes; i++)
+                ((SIGNED(ACC_SIZE) *)(void *)(best + apart))[i] = down.skipped * unit_y + right.skipped * unit_x;
             for (ptrdiff_t i = 0; i < down.taps; i += NUMPOOL_PART)
                 for (ptrdiff_t j = 0; j < right.taps; j += NUMPOOL_PART) {
                     const ptrdiff_t some = numpool_min(NUMPOOL_PART, down.taps - i);
@@ -243,14 +518,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
                     FN(fill)(f.dst, f.n);
             }
         }
-        const ptrdiff_t position = numpool_lead(job, job->position.lead, plane);
-        char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
-                  + tile->col0 * job->y.pixel + tile->lane0 * ELEM_SIZE;
-        char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + first * job->index.row
-                      + tile->col0 * job->index.pixel + tile->lane0 * job->index_size;
-        for (ptrdiff_t r = first; r < last; r++)
-            FN(finish)(job, tile, r, best + (r - first) * pitch, best + apart + (r - first) * pitch,
-                       y + (r - first) * job->y.row, index + (r - first) * job->index.row, position, offsets);
+        FN(finish)(job, tile, first, last, best, apart, pitch, y, index, position, offsets, 0, 1);
     }
     return 0;
 }

@@ -90,13 +90,6 @@ typedef struct {
     ptrdiff_t fresh; /* how many of the last taps no earlier output row has read: worth a prefetch */
 } numpool_fold;
 
-/* argmax: windows in a row that lie alike. */
-typedef struct {
-    ptrdiff_t n;                 /* elements */
-    ptrdiff_t first, base, move; /* first tap inside, or -1; position of tap 0; position step from element to element */
-    int offsets;                 /* taps are positions from tap 0, not numbers */
-} numpool_run;
-
 /* The longest vector of any level: scratch rows have this much room behind them. */
 #define NUMPOOL_SLACK 128
 

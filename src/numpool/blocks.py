@@ -21,6 +21,14 @@ Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
 BLOCK_BYTES = 16 * 1024
 # The same where a tall window goes by passes.
 CHAIN_BYTES = 96 * 1024
+# Rows of small windows that a block has at least, where they share rows of taps: a strip of argcores.h.
+SMALL_ROWS = 8
+# The same of windows read where they lie: rows of many lanes often lie a page apart, in the same few sets of a cache.
+ROWS_AS_IS = 4
+# Lanes of a block of small windows that are packed.
+MOST_SMALL_LANES = 384
+# Input of a block of small windows, which scratch holds some rows at a time: what all rows share is made once a block.
+SMALL_INPUT = 128 * 1024
 # Below this a row of windows is not cut into column blocks.
 MOST_ROW_BYTES = 32 * 1024
 
@@ -87,6 +95,8 @@ def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int) 
     if operation == "average_backward":
         return average_backward_blocks(h, w, lanes, size)
     arg = operation.startswith("arg")
+    if arg and max(h.kernel, w.kernel) <= 3 and h.dilation == w.dilation == 1:
+        return small_blocks(h, w, lanes, size // 2, operation == "argmax" and dtype in ("float32", "float64"))
     if w.extent > _kernels.PART or (arg and h.kernel > _kernels.PART):
         some = max(1, MOST_ROW_BYTES // (min(w.kernel, _kernels.PART) * size))
         if arg:
@@ -115,6 +125,20 @@ def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int) 
         cols = min(w.out, max(1, (least - w.extent) // w.stride + 1))
     per_row = ((cols - 1) * w.stride + w.extent if not arg else cols) * some * size * (h.stride if arg else 1)
     return {"block": (max(1, (room - high * per_row) // per_row), cols, some)}
+
+
+def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> dict[str, Any]:
+    """Small windows with their taps: whole vectors of `comparable` values are read where they lie, others packed."""
+    if comparable and lanes >= 16:
+        return {"block": (-(-h.out // -(-h.out // ROWS_AS_IS)), w.out, lanes)}
+    lanes = min(lanes, MOST_SMALL_LANES)
+    room = MOST_ROW_BYTES // (lanes * size)
+    high = h.kernel + (SMALL_ROWS * h.stride if h.stride < h.kernel else 0)
+    cols = min(w.out, max(1, (room // high - w.kernel) // w.stride + 1))
+    per_row = (cols - 1) * w.stride + w.kernel
+    rows = max(1, SMALL_INPUT // MOST_ROW_BYTES * room // (per_row * h.stride))
+    rows -= rows % h.out if rows > h.out else 0
+    return {"block": (rows, cols, lanes)}
 
 
 def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, room: int) -> dict[str, Any]:
