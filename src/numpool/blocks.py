@@ -26,7 +26,7 @@ SMALL_ROWS = 8
 # The same of windows read where they lie: rows of many lanes often lie a page apart, in the same few sets of a cache.
 ROWS_AS_IS = 4
 # Lanes of a block of small windows that are packed.
-MOST_SMALL_LANES = 384
+MOST_SMALL_LANES = 352
 # Input of a block of small windows, which scratch holds some rows at a time: what all rows share is made once a block.
 SMALL_INPUT = 128 * 1024
 # Below this a row of windows is not cut into column blocks.
