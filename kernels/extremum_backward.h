@@ -128,18 +128,19 @@ typedef struct {
     int32_t down, right;
 } FN(tap);
 
-/* Positions that count pixels: `scale` elements each. beside: 1 where the elements are lanes of one window. */
-ALWAYS_INLINE int FN(add_positions)(const FN(piece) *piece, uint64_t span, ptrdiff_t scale, int beside, ACC *sums)
+/* Windows of `lanes` positions that count pixels, `scale` elements each; the steps lead from window to window. */
+ALWAYS_INLINE int FN(add_positions)(const char *index, ptrdiff_t index_step, const char *grad, ptrdiff_t grad_step,
+                                    ptrdiff_t windows, ptrdiff_t lanes, uint64_t zero, uint64_t span, ptrdiff_t scale, ACC *sums)
 {
-    const int64_t *at = (const int64_t *)(const void *)piece->index;
-    const ACC *grad = (const ACC *)(const void *)piece->grad;
-    const uint64_t zero = (uint64_t)piece->zero;
     int bad = 0;
-    for (ptrdiff_t i = 0; i < piece->n; i++)
-        if ((uint64_t)at[i] - zero < span)
-            sums[(ptrdiff_t)((uint64_t)at[i] - zero) * scale + beside * i] += grad[i];
-        else
-            bad |= at[i] != -1;
+    for (ptrdiff_t w = 0; w < windows; w++, index += index_step, grad += grad_step)
+        for (ptrdiff_t l = 0; l < lanes; l++) {
+            const uint64_t at = ((const uint64_t *)(const void *)index)[l];
+            if (at - zero < span)
+                sums[(ptrdiff_t)(at - zero) * scale + l] += ((const ACC *)(const void *)grad)[l];
+            else
+                bad |= at != (uint64_t)-1;
+        }
     return bad;
 }
 
@@ -224,13 +225,20 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
     const int by_taps = job->window_index && job->index_size == 1;
     const uint64_t span = (uint64_t)(job->h.in * job->position.row);
     int bad = 0;
-    FN(piece) piece = FN(row_at)(job, tile, plane, 0);
-    if (by_pixels && piece.move && KIND == KIND_FLOAT && FN(is_flat)(job)) {
-        piece.n = job->h.out * job->w.out;
-        return pixel == 1 ? FN(add_positions)(&piece, span, 1, 0, sums) : FN(add_positions)(&piece, span, pixel, 0, sums);
+    if (by_pixels && KIND == KIND_FLOAT) {
+        const ptrdiff_t lanes = tile->lane1 - tile->lane0, rows = FN(is_flat)(job) ? job->h.out : 1, n = rows * job->w.out;
+        const ptrdiff_t i = job->index.pixel, g = job->y.pixel;
+        for (ptrdiff_t r = 0; r < job->h.out; r += rows) {
+            const FN(piece) row = FN(row_at)(job, tile, plane, r);
+            const uint64_t zero = (uint64_t)row.zero;
+            bad |= lanes > 1    ? FN(add_positions)(row.index, i, row.grad, g, n, lanes, zero, span, pixel, sums)
+                   : pixel == 1 ? FN(add_positions)(row.index, i, row.grad, g, n, 1, zero, span, 1, sums)
+                                : FN(add_positions)(row.index, i, row.grad, g, n, 1, zero, span, pixel, sums);
+        }
+        return bad;
     }
     for (ptrdiff_t r = 0; r < job->h.out; r++) {
-        piece = FN(row_at)(job, tile, plane, r);
+        FN(piece) piece = FN(row_at)(job, tile, plane, r);
         do {
             FN(piece) own = piece;
             ptrdiff_t first, last;
@@ -238,8 +246,9 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
                 COMMON(widen)((char *)grads, piece.grad, piece.n);
                 own.grad = (const char *)grads;
             }
-            if (by_pixels) {
-                bad |= own.move ? FN(add_positions)(&own, span, pixel, 0, sums) : FN(add_positions)(&own, span, pixel, 1, sums);
+            if (by_pixels) { /* halves, widened */
+                const ptrdiff_t i = job->index.pixel, windows = own.move ? own.n : 1, lanes = own.move ? 1 : own.n;
+                bad |= FN(add_positions)(own.index, i, own.grad, ACC_SIZE, windows, lanes, (uint64_t)own.zero, span, pixel, sums);
             } else if (by_taps) {
                 const ptrdiff_t move = own.move ? job->w.stride * pixel : 1;
                 ACC *from = sums + (r * job->h.stride - job->h.before) * pitch
@@ -423,12 +432,13 @@ static ptrdiff_t FN(check_block)(const numpool_job *job, const numpool_tile *til
     int bad = 0;
     if (bytes)
         FN(fill_taps)(job, 1, 1, taps);
+    const int all = job->leads == 1 && job->position.lead[0] == 0 && job->index.lead[0] == job->h.out * job->index.row;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, r = row % job->h.out;
         FN(piece) piece = FN(row_at)(job, tile, plane, r);
         next = row + 1;
         if (by_pixels && flat) {
-            next = numpool_min(tile->row1, row - r + job->h.out);
+            next = all ? tile->row1 : numpool_min(tile->row1, row - r + job->h.out);
             bad |= FN(outside)(piece.index, (next - row) * job->w.out * job->lanes, piece.zero, span);
             continue;
         }

@@ -162,6 +162,6 @@ def extremum_backward_blocks(h: Axis, w: Axis, lanes: int, size: int) -> dict[st
     """Windows side by side are spread over the input, a block of output rows at a time; others are scattered over whole
     planes, which the kernels share out."""
     tiles = all(a.inside and a.dilation == 1 and a.kernel == a.stride for a in (h, w))
-    if tiles and (lanes >= 16 or (lanes == 1 and w.kernel == 2 and w.out >= 16)):
+    if tiles and (lanes >= 16 or (lanes == 1 and w.kernel == 2 and w.out >= 64)):
         return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes)}
     return {"block": (h.size, w.size, lanes), "scatter": True}
