@@ -22,7 +22,7 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("kernels")
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-# -g0 and -s: Python's own flags ask for debug information, ten times the code here.
+# -g0 and -s: Python's own flags ask for debug information, eight to ten times the code here.
 # No tautological compare: templates ask `x != x` of every dtype, and clang warns where that is an integer.
 FLAGS = ["-O3", "-g0", "-fwrapv", "-ffp-contract=off", "-fno-math-errno"]
 WARNINGS = ["-Wall", "-Wextra", "-Wno-tautological-compare"]

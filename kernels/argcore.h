@@ -62,6 +62,7 @@ ALWAYS_INLINE FN(pair) FN(in_row)(const char *p, ptrdiff_t t, const numpool_fold
 
 #include "across2.h"
 #define STAGE across2
+#define MOST_TAPS 5
 #define SOURCE_SIZE (2 * ACC_SIZE)
 #define TARGET_SIZE ACC_SIZE
 #define TAP(p, t, f) \

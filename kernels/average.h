@@ -173,6 +173,7 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #include "across2.h"
 #undef vec
 #define STAGE across2
+#define MOST_TAPS 5
 #define SOURCE_SIZE (2 * ACC_SIZE)
 #define TARGET_SIZE ACC_SIZE
 #if PARTS == 2
@@ -205,6 +206,7 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) x, const numpool_fold *f)
 #define PUT(d, x, f) FN(store_quotient)(d, x, f)
 #include "fold.h"
 #define STAGE last2
+#define MOST_TAPS 5
 #define SOURCE_SIZE (2 * ACC_SIZE)
 #define TARGET_SIZE ACC_SIZE
 #define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))

@@ -12,6 +12,8 @@
  *   WIDEN(tree)      TREE_TYPE to STAGE_TYPE             STEP_STAGE(a, b)  joins two stage values
  *   PUT(d, x, f)     stores a STAGE_TYPE                 LANES, SOURCE_SIZE, TARGET_SIZE (bytes an element)
  *
+ * SINGLE_TAP, or MOST_TAPS where the stage never has more, keeps the code small.
+ *
  * A row of n >= LANES elements is read and written exactly (the last vector overlaps the one before it). A shorter
  * row is read and written as one whole vector: the caller sees to the room, or calls the `_guarded` twin. */
 #define STAGE_NAME(part) NUMPOOL_CAT(FN(STAGE), _##part)
@@ -42,14 +44,11 @@ ALWAYS_INLINE void ROWS_(const numpool_fold *given, ptrdiff_t taps)
     const char *p = f->src;
     char *d = f->dst;
     for (ptrdiff_t r = 0; r < f->rows; r++, p += f->src_pitch, d += f->dst_pitch) {
-        ptrdiff_t i = 0;
-        for (; i + LANES <= f->n; i += LANES) {
-            PREFETCH(p + i * SOURCE_SIZE, taps, f);
-            PUT(d + i * TARGET_SIZE, WINDOW_(p + i * SOURCE_SIZE, f->step, taps, f), f);
-        }
-        if (i < f->n) {
-            i = numpool_max(f->n - LANES, 0);
-            PUT(d + i * TARGET_SIZE, WINDOW_(p + i * SOURCE_SIZE, f->step, taps, f), f);
+        const ptrdiff_t last = numpool_max(f->n - LANES, 0);
+        for (ptrdiff_t i = 0; i < f->n; i += LANES) {
+            const ptrdiff_t at = numpool_min(i, last); /* the last vector overlaps the one before: one body, half the code */
+            PREFETCH(p + at * SOURCE_SIZE, taps, f);
+            PUT(d + at * TARGET_SIZE, WINDOW_(p + at * SOURCE_SIZE, f->step, taps, f), f);
         }
     }
 }
@@ -59,6 +58,10 @@ static __attribute__((noinline, unused)) void FN(STAGE)(const numpool_fold *f)
 #ifdef SINGLE_TAP
     ROWS_(f, 1);
 #else
+#ifdef MOST_TAPS
+    if (f->taps > MOST_TAPS)
+        __builtin_unreachable(); /* leaves out the cases that never run */
+#endif
     switch (f->taps) { /* a constant tap count lets the compiler unroll the tree */
     case 1: ROWS_(f, 1); break;
     case 2: ROWS_(f, 2); break;
@@ -66,7 +69,7 @@ static __attribute__((noinline, unused)) void FN(STAGE)(const numpool_fold *f)
     case 4: ROWS_(f, 4); break;
     case 5: ROWS_(f, 5); break;
     case 7: ROWS_(f, 7); break; /* the last maps of many networks are 7 x 7 */
-    default: ROWS_(f, f->taps);
+    default: ROWS_(f, numpool_max(f->taps, 6)); /* tells the compiler that there are so many: fewer trees */
     }
 #endif
 }
@@ -145,3 +148,4 @@ static __attribute__((unused)) void EXACT_(const numpool_fold *given, const char
 #undef SOURCE_SIZE
 #undef TARGET_SIZE
 #undef SINGLE_TAP
+#undef MOST_TAPS
