@@ -35,6 +35,35 @@ static void FN(divide_row)(const numpool_job *job, const char *grad, ptrdiff_t r
     }
 }
 
+/* Whether there is one window, which holds the whole plane, and the tile is planes whose elements lie end to end. */
+static int FN(is_global)(const numpool_job *job, const numpool_tile *tile)
+{
+    const numpool_axis *h = &job->h, *w = &job->w;
+    return h->out == 1 && w->out == 1 && h->kernel - h->before >= h->in && w->kernel - w->before >= w->in && job->lanes == 1
+           && job->x.pixel == ELEM_SIZE && job->x.row == w->in * ELEM_SIZE && tile->col1 - tile->col0 == w->in
+           && tile->row0 % h->in == 0 && tile->row1 % h->in == 0;
+}
+
+/* Such planes: each is its one quotient. */
+static void FN(fill_planes)(const numpool_job *job, const numpool_tile *tile)
+{
+    const int64_t divisor = job->divisor ? job->divisor
+                                         : (int64_t)numpool_count(&job->h, 0, job->count_padding)
+                                               * numpool_count(&job->w, 0, job->count_padding);
+    const ACC by = (ACC)divisor, factor = 1 / by;
+    const int halving = divisor > 0 && (divisor & (divisor - 1)) == 0; /* then the product is the quotient */
+    const ptrdiff_t n = job->h.in * job->w.in;
+    for (ptrdiff_t plane = tile->row0 / job->h.in; plane < tile->row1 / job->h.in; plane++) {
+        ELEM *to = (ELEM *)(void *)(job->x.data + numpool_lead(job, job->x.lead, plane));
+        ACC sum;
+        COMMON(widen)((char *)&sum, job->y.data + numpool_lead(job, job->y.lead, plane), 1);
+        sum = divisor == 0 ? 0 : halving ? sum * factor : sum / by;
+        COMMON(put_phase)((char *)to, (const char *)&sum, 1, 1, ELEM_SIZE);
+        for (ptrdiff_t i = 1; i < n; i++)
+            to[i] = to[0];
+    }
+}
+
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const numpool_axis *h = &job->h, *w = &job->w;
@@ -49,6 +78,10 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     if (!scratch)
         return (rows_out + 1) * pitch + 3 * NUMPOOL_SLACK
                + numpool_max(phase_count * phase, (tile->col1 - tile->col0) * lanes * ACC_SIZE);
+    if (FN(is_global)(job, tile)) {
+        FN(fill_planes)(job, tile);
+        return 0;
+    }
     char *down = scratch + rows_out * pitch + NUMPOOL_SLACK, *phases = down + pitch + NUMPOOL_SLACK;
 
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {

@@ -41,6 +41,7 @@ typedef struct numpool_shared {
     void *work;
     ptrdiff_t parts, threads, joined; /* joined: how many threads have come so far, the caller among them */
     numpool_range *ranges;
+    int processor; /* of the caller */
     int bad;
     atomic_int inside; /* helpers that have come and not left */
 } numpool_shared;
@@ -75,6 +76,24 @@ static void numpool_watch(atomic_int *value, int old)
     }
 }
 
+/* A helper that finds itself on the caller's processor goes to another one. The system may leave both together for as long
+ * as the loop of calls lasts: between two calls the helper does nothing that it would have to be moved for. */
+#ifdef __linux__
+static inline int numpool_processor(void) { return sched_getcpu(); }
+static void numpool_step_aside(int processor)
+{
+    cpu_set_t allowed, others;
+    if (processor < 0 || numpool_processor() != processor || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    others = allowed;
+    CPU_CLR(processor, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+        sched_setaffinity(0, sizeof allowed, &allowed);
+}
+#else
+static inline int numpool_processor(void) { return -1; }
+static void numpool_step_aside(int processor) { (void)processor; }
+#endif
+
 static int numpool_run_parts(const numpool_shared *s, ptrdiff_t thread)
 {
     int bad = 0;
@@ -97,6 +116,7 @@ static void *numpool_help(void *unused)
             const ptrdiff_t thread = s->joined++;
             atomic_fetch_add(&s->inside, 1);
             pthread_mutex_unlock(&numpool_team.lock);
+            numpool_step_aside(s->processor);
             const int bad = numpool_run_parts(s, thread);
             pthread_mutex_lock(&numpool_team.lock);
             s->bad |= bad;

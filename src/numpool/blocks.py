@@ -155,6 +155,8 @@ def average_backward_blocks(h: Axis, w: Axis, lanes: int, size: int) -> dict[str
     cols = min(w.size, max(1, room // some - near_x))
     cols = min(w.size, -(-cols // w.stride) * w.stride)
     count = room // ((cols // w.stride + near_x) * some) * h.stride - h.extent
+    if h.out == 1 and cols == w.size and h.size * cols * some <= room:  # one window a plane: whole planes
+        count = room // (h.size * cols * some) * h.size
     return {"block": (max(1, count), cols, some)}
 
 
