@@ -35,19 +35,6 @@ static __attribute__((unused)) void FN(put_phase)(char *row, const char *sums, p
     }
 }
 
-/* Both phases of a stride of 2, single lanes: even has as many pixels as odd, or one more. */
-static __attribute__((unused)) void FN(put_pairs)(char *row, const char *evens, const char *odds, ptrdiff_t pixels)
-{
-    const ACC *even = (const ACC *)(const void *)evens, *odd = (const ACC *)(const void *)odds;
-    ELEM *to = (ELEM *)(void *)row;
-    for (ptrdiff_t i = 0; i < pixels / 2; i++) {
-        to[2 * i] = NARROW(even[i]);
-        to[2 * i + 1] = NARROW(odd[i]);
-    }
-    if (pixels % 2)
-        to[pixels - 1] = NARROW(even[pixels / 2]);
-}
-
 static __attribute__((unused)) void FN(widen)(char *sums, const char *row, ptrdiff_t n)
 {
     ACC *to = (ACC *)(void *)sums;

@@ -21,6 +21,11 @@ Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
 BLOCK_BYTES = 16 * 1024
 # The same where a tall window goes by passes.
 CHAIN_BYTES = 96 * 1024
+# Bytes of a block of an average's gradient, and of its rows: where they are copied and where they are summed.
+TILE_BYTES = 256 * 1024
+ROW_BYTES = 16 * 1024
+PAIR_ROW_BYTES = 60 * 1024
+SUM_ROW_BYTES = 5 * 1024
 # Rows of small windows that a block has at least, where they share rows of taps: a strip of argcores.h.
 SMALL_ROWS = 8
 # The same of windows read where they lie: rows of many lanes often lie a page apart, in the same few sets of a cache.
@@ -87,13 +92,17 @@ def accumulator(operation: str, dtype: str) -> int:
     return {1: 4, 2: 4, 4: 8, 8: 16}[size] * (2 if wide and size <= 2 else 1)
 
 
-def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int) -> dict[str, Any]:
+def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int, divisor: int) -> dict[str, Any]:
     """How many rows, columns and lanes a block has, so that its scratch stays in the first-level cache."""
     size = accumulator(operation, dtype)
     if operation == "extremum_backward":
         return extremum_backward_blocks(h, w, lanes, size)
     if operation == "average_backward":
-        return average_backward_blocks(h, w, lanes, size)
+        apart = h.kernel <= h.stride and w.kernel <= w.stride
+        pairs = h.kernel < 2 * h.stride and w.kernel < 2 * w.stride and 64 <= lanes * size <= ROW_BYTES
+        if divisor and (apart or pairs):
+            return {"block": spread_block(h, w, lanes, size, rows)}
+        return {"block": sums_block(h, w, lanes, size)}
     arg = operation.startswith("arg")
     if arg and max(h.kernel, w.kernel) <= 3 and h.dilation == w.dilation == 1:
         return small_blocks(h, w, lanes, size // 2, operation == "argmax" and dtype in ("float32", "float64"))
@@ -147,17 +156,42 @@ def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, room: int) -> di
     return {"block": (max(1, room // per_row), cols, lanes), "h": axis_words(h, False)}
 
 
-def average_backward_blocks(h: Axis, w: Axis, lanes: int, size: int) -> dict[str, Any]:
-    """Blocks of input rows."""
-    near_x = (w.extent - 1) // w.stride + 2  # windows that meet one column
-    room = 2 * BLOCK_BYTES // size
-    some = lanes if (near_x + 1) * lanes <= room else min(lanes, max(16, room // (near_x + 1) // 16 * 16))
-    cols = min(w.size, max(1, room // some - near_x))
-    cols = min(w.size, -(-cols // w.stride) * w.stride)
-    count = room // ((cols // w.stride + near_x) * some) * h.stride - h.extent
-    if h.out == 1 and cols == w.size and h.size * cols * some <= room:  # one window a plane: whole planes
-        count = room // (h.size * cols * some) * h.size
-    return {"block": (max(1, count), cols, some)}
+def spread_block(h: Axis, w: Axis, lanes: int, size: int, rows: int) -> tuple[int, int, int]:
+    """A block of an average's gradient whose rows are stored once and copied; see spread.h and expand.h."""
+    pixel = lanes * size
+    tile = min(4 * TILE_BYTES, max(TILE_BYTES, rows * w.size * pixel // 8))
+    if h.kernel > h.stride or w.kernel > w.stride:  # two rows in scratch
+        most = PAIR_ROW_BYTES
+    else:  # the copies read the first row again; a table is made anew for each block
+        most = ROW_BYTES if pixel >= 64 else TILE_BYTES
+        if most == ROW_BYTES < w.size * pixel:
+            tile = 0  # one row of windows: memory is written from its start to its end
+    cols = min(w.size, max(1, most // pixel))
+    if w.stride < cols < w.size:
+        cols -= cols % w.stride
+    return rows_of_tile(h, cols * pixel, tile), cols, lanes
+
+
+def sums_block(h: Axis, w: Axis, lanes: int, size: int) -> tuple[int, int, int]:
+    """A block of an average's gradient where windows meet: a few rows of sums stay in the first-level cache."""
+    row = SUM_ROW_BYTES // size
+    least = min(w.size, 4 * (w.kernel - 1 + w.stride))  # columns: at its ends a block takes windows of its neighbours
+    some = max(64, row // least // 32 * 32)
+    if some < lanes:
+        some = -(-lanes // -(-lanes // some) // 32) * 32
+    some = min(some, lanes)
+    cols = min(w.size, max(row // some, least))
+    parts = -(-w.size // cols)
+    if parts > 1:
+        cols = min(w.size, -(-w.size // parts // w.stride) * w.stride)
+    return rows_of_tile(h, cols * some * size, TILE_BYTES), cols, some
+
+
+def rows_of_tile(h: Axis, row_bytes: int, tile_bytes: int) -> int:
+    """How many rows a block of an average's gradient has: planes if they fit, else windows."""
+    rows = tile_bytes // row_bytes
+    whole = h.size if h.size <= rows else h.stride
+    return max(1, rows // whole) * whole
 
 
 def extremum_backward_blocks(h: Axis, w: Axis, lanes: int, size: int) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def make_spec(
             "window_index": index[1].convention == "window",
             "position": (p_lead, *p_inner),
         }
-    return spec | blocks(operation, x.dtype.name, h, w, lanes, rows)
+    return spec | blocks(operation, x.dtype.name, h, w, lanes, rows, divisor)
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
