@@ -41,7 +41,6 @@ typedef struct numpool_shared {
     void *work;
     ptrdiff_t parts, threads, joined; /* joined: how many threads have come so far, the caller among them */
     numpool_range *ranges;
-    int processor; /* of the caller */
     int bad;
     atomic_int inside; /* helpers that have come and not left */
 } numpool_shared;
@@ -54,6 +53,7 @@ static struct {
     ptrdiff_t awake, asleep;   /* helpers that wait for work */
     ptrdiff_t waiting;         /* callers that wait for `left` */
     atomic_int news;           /* changes whenever work is opened */
+    atomic_int processor;      /* of the last caller */
 } numpool_team = {.lock = PTHREAD_MUTEX_INITIALIZER,
                   .opened = PTHREAD_COND_INITIALIZER,
                   .left = PTHREAD_COND_INITIALIZER};
@@ -77,13 +77,14 @@ static void numpool_watch(atomic_int *value, int old)
 }
 
 /* A helper that finds itself on the caller's processor goes to another one. The system may leave both together for as long
- * as the loop of calls lasts: between two calls the helper does nothing that it would have to be moved for. */
+ * as a loop of calls lasts: the helper gives way, and is not seen to need a processor. */
 #ifdef __linux__
 static inline int numpool_processor(void) { return sched_getcpu(); }
-static void numpool_step_aside(int processor)
+static void numpool_step_aside(void)
 {
+    const int processor = atomic_load(&numpool_team.processor);
     cpu_set_t allowed, others;
-    if (processor < 0 || numpool_processor() != processor || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    if (numpool_processor() != processor || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
     others = allowed;
     CPU_CLR(processor, &others);
     if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
@@ -91,7 +92,7 @@ static void numpool_step_aside(int processor)
 }
 #else
 static inline int numpool_processor(void) { return -1; }
-static void numpool_step_aside(int processor) { (void)processor; }
+static void numpool_step_aside(void) {}
 #endif
 
 static int numpool_run_parts(const numpool_shared *s, ptrdiff_t thread)
@@ -116,7 +117,7 @@ static void *numpool_help(void *unused)
             const ptrdiff_t thread = s->joined++;
             atomic_fetch_add(&s->inside, 1);
             pthread_mutex_unlock(&numpool_team.lock);
-            numpool_step_aside(s->processor);
+            numpool_step_aside();
             const int bad = numpool_run_parts(s, thread);
             pthread_mutex_lock(&numpool_team.lock);
             s->bad |= bad;
@@ -126,6 +127,7 @@ static void *numpool_help(void *unused)
             const int seen = atomic_load(&numpool_team.news);
             numpool_team.awake++;
             pthread_mutex_unlock(&numpool_team.lock);
+            numpool_step_aside();
             numpool_watch(&numpool_team.news, seen);
             pthread_mutex_lock(&numpool_team.lock);
             numpool_team.awake--;
@@ -162,6 +164,7 @@ static void numpool_open(numpool_shared *s)
     ptrdiff_t calls = s->threads - 1 - numpool_team.awake;
     if (calls > numpool_team.asleep) calls = numpool_team.asleep;
     if (numpool_team.helpers < numpool_team.wanted) numpool_start_helpers();
+    atomic_store(&numpool_team.processor, numpool_processor());
     atomic_fetch_add(&numpool_team.news, 1);
     pthread_mutex_unlock(&numpool_team.lock);
     while (calls-- > 0) pthread_cond_signal(&numpool_team.opened);
