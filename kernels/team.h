@@ -23,6 +23,10 @@ typedef int numpool_part(void *work, ptrdiff_t part, ptrdiff_t thread);
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #include <time.h>
 
 /* Nanoseconds that a thread waits awake, and those of them before it begins to give way to whoever wants its processor.
@@ -45,12 +49,26 @@ typedef struct numpool_shared {
     atomic_int inside; /* helpers that have come and not left */
 } numpool_shared;
 
+#ifdef __linux__
+typedef cpu_set_t numpool_processors;
+#else
+typedef int numpool_processors;
+#endif
+
+typedef struct numpool_sleeper {
+    struct numpool_sleeper *after;
+    long id;                    /* the system's name of the thread */
+    int processor, kept_off;    /* where it ran; whether it must not wake there */
+    numpool_processors allowed; /* where it may run else */
+} numpool_sleeper;
+
 static struct {
     pthread_mutex_t lock; /* of all that follows; atomic members may be read without it */
     pthread_cond_t opened, left;
     numpool_shared *open;
     ptrdiff_t helpers, wanted; /* how many there are; how many all open work asks for */
     ptrdiff_t awake, asleep;   /* helpers that wait for work */
+    numpool_sleeper *sleepers; /* those asleep */
     ptrdiff_t waiting;         /* callers that wait for `left` */
     atomic_int news;           /* changes whenever work is opened */
     atomic_int processor;      /* of the last caller */
@@ -76,24 +94,53 @@ static void numpool_watch(atomic_int *value, int old)
     }
 }
 
-/* A helper that finds itself on the caller's processor goes to another one. The system may leave both together for as long
- * as a loop of calls lasts: the helper gives way, and is not seen to need a processor. */
+/* A helper stays off the caller's processor. The system may leave both together for as long as a loop of calls lasts: the
+ * helper gives way, and is not seen to need a processor. */
 #ifdef __linux__
 static inline int numpool_processor(void) { return sched_getcpu(); }
+static inline long numpool_thread(void) { return syscall(SYS_gettid); }
+
+/* Whether a thread (0: this one) is now kept off a processor; `allowed` is what it may use else. */
+static int numpool_keep_off(long thread, int processor, numpool_processors *allowed)
+{
+    cpu_set_t others;
+    if (processor < 0 || sched_getaffinity((pid_t)thread, sizeof *allowed, allowed) != 0) return 0;
+    others = *allowed;
+    CPU_CLR(processor, &others);
+    return CPU_COUNT(&others) > 0 && sched_setaffinity((pid_t)thread, sizeof others, &others) == 0;
+}
+static void numpool_allow(const numpool_processors *allowed) { sched_setaffinity(0, sizeof *allowed, allowed); }
+#else
+static inline int numpool_processor(void) { return -1; }
+static inline long numpool_thread(void) { return 0; }
+static int numpool_keep_off(long thread, int processor, numpool_processors *allowed)
+{
+    (void)thread, (void)processor, (void)allowed;
+    return 0;
+}
+static void numpool_allow(const numpool_processors *allowed) { (void)allowed; }
+#endif
+
 static void numpool_step_aside(void)
 {
     const int processor = atomic_load(&numpool_team.processor);
-    cpu_set_t allowed, others;
-    if (numpool_processor() != processor || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-    others = allowed;
-    CPU_CLR(processor, &others);
-    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
-        sched_setaffinity(0, sizeof allowed, &allowed);
+    numpool_processors allowed;
+    if (numpool_processor() == processor && numpool_keep_off(0, processor, &allowed)) numpool_allow(&allowed);
 }
-#else
-static inline int numpool_processor(void) { return -1; }
-static void numpool_step_aside(void) {}
-#endif
+
+/* Sleeps until work is opened; the lock is held. */
+static void numpool_sleep(void)
+{
+    numpool_sleeper me = {.after = numpool_team.sleepers, .id = numpool_thread(), .processor = numpool_processor()};
+    numpool_team.sleepers = &me;
+    numpool_team.asleep++;
+    pthread_cond_wait(&numpool_team.opened, &numpool_team.lock);
+    numpool_team.asleep--;
+    numpool_sleeper **place = &numpool_team.sleepers;
+    while (*place != &me) place = &(*place)->after;
+    *place = me.after;
+    if (me.kept_off) numpool_allow(&me.allowed);
+}
 
 static int numpool_run_parts(const numpool_shared *s, ptrdiff_t thread)
 {
@@ -132,9 +179,7 @@ static void *numpool_help(void *unused)
             pthread_mutex_lock(&numpool_team.lock);
             numpool_team.awake--;
             if (atomic_load(&numpool_team.news) == seen) {
-                numpool_team.asleep++;
-                pthread_cond_wait(&numpool_team.opened, &numpool_team.lock);
-                numpool_team.asleep--;
+                numpool_sleep();
             }
         }
     }
@@ -164,7 +209,11 @@ static void numpool_open(numpool_shared *s)
     ptrdiff_t calls = s->threads - 1 - numpool_team.awake;
     if (calls > numpool_team.asleep) calls = numpool_team.asleep;
     if (numpool_team.helpers < numpool_team.wanted) numpool_start_helpers();
-    atomic_store(&numpool_team.processor, numpool_processor());
+    const int processor = numpool_processor();
+    atomic_store(&numpool_team.processor, processor);
+    for (numpool_sleeper *helper = calls > 0 ? numpool_team.sleepers : NULL; helper; helper = helper->after)
+        if (helper->processor == processor && !helper->kept_off)
+            helper->kept_off = numpool_keep_off(helper->id, processor, &helper->allowed);
     atomic_fetch_add(&numpool_team.news, 1);
     pthread_mutex_unlock(&numpool_team.lock);
     while (calls-- > 0) pthread_cond_signal(&numpool_team.opened);
