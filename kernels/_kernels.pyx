@@ -2,7 +2,7 @@
 """WORK: blocks that stay in cache, threads, scratch, the choice of level, and the cache of plans.
 
 A `Plan` holds what one kind of call needs: the job (see job.h), the size of its blocks and what its outputs look like.
-`run` spreads the blocks over threads; `cached` finds the plan of a call seen before and runs it at once. This room
+`run` hands the blocks to the team (team.h); `find` gives the plan of a call seen before. This room
 knows row ranges and pointers; what arguments mean, and every error but out of memory, belongs to the Python room.
 """
 
