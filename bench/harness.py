@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .jobs import EXTREMA, Job
-from .peers import PEERS, Refused
+from .peers import PEERS, Refused, take_threads
 from .roof import copying
 from .timing import Contestant, loop_timer
 
@@ -116,10 +116,9 @@ def versus(jobs, name=OURS, **effort):
 
 def on_threads(count, timer):
     """The timer, with numpool's number of threads set before it starts."""
-    import numpool
 
     def timed(repeat):
-        numpool.set_num_threads(count)
+        take_threads(count)
         return timer(repeat)
 
     return timed

@@ -13,6 +13,7 @@ from math import prod
 import numpy as np
 from cases import LAYOUTS
 from numpy.lib.stride_tricks import sliding_window_view
+from threadpoolctl import threadpool_limits
 
 from .jobs import FORWARD
 
@@ -69,6 +70,14 @@ def peer(name, package, ops, layouts=LAYOUTS, threaded=True, counts_padding=True
     return register
 
 
+def take_threads(count):
+    """numpool's number of threads, and OpenMP's, which numpool obeys and torch.set_num_threads() sets for good."""
+    import numpool
+
+    numpool.set_num_threads(count)
+    threadpool_limits(count, user_api="openmp")
+
+
 # --- numpool ----------------------------------------------------------------------------------------------------------
 
 
@@ -78,7 +87,7 @@ def ours(job):
 
     if "backward" in job.op and np.dtype(job.dtype).kind in "iu":
         raise Refused("gradients of floats only")
-    numpool.set_num_threads(job.threads)
+    take_threads(job.threads)
     case = job.case
     window = {"kernel_size": case.kernel_size, "stride": case.stride, "padding": case.padding}
     window |= {"ceil_mode": job.case.ceil_mode, "layout": job.layout}
