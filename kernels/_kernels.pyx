@@ -30,18 +30,22 @@ cdef extern from "job.h":
     ctypedef struct numpool_axis:
         # `in` is a word of Cython's own
         ptrdiff_t size "in", out, kernel, stride, step, before, after, passes
+        const ptrdiff_t *table
         ptrdiff_t *taps
         ptrdiff_t *gap
     ctypedef struct numpool_view:
         char *data
         ptrdiff_t *lead
-        ptrdiff_t row, pixel
+        ptrdiff_t slab, row, pixel
         const char *end
     ctypedef struct numpool_position:
         ptrdiff_t *lead
-        ptrdiff_t row, pixel, lane
+        ptrdiff_t slab, row, pixel, lane
+    ctypedef struct numpool_window:
+        ptrdiff_t first, taps, skipped
     ctypedef struct numpool_job:
-        numpool_axis h, w
+        numpool_axis d, h, w
+        numpool_window deep
         ptrdiff_t lanes, leads
         ptrdiff_t *lead
         numpool_view x, y, index
@@ -172,11 +176,12 @@ cdef void set_axis(numpool_axis *to, dict given) except *:
     to.passes = len(given["passes"])
     for i, (taps, gap) in enumerate(given["passes"]):
         to.taps[i], to.gap[i] = taps, gap
+    to.table = <const ptrdiff_t *><const char *>given["table"] if given["table"] is not None else NULL
 
 
 cdef void set_view(numpool_view *to, tuple given) except *:
-    """given: strides of the leads, of a row and of a pixel, in bytes."""
-    lead, to.row, to.pixel = given[0], given[1], given[2]
+    """given: strides of the leads, of a slab, of a row and of a pixel, in bytes."""
+    lead, to.slab, to.row, to.pixel = given
     for i, stride in enumerate(lead):
         to.lead[i] = stride
 
@@ -193,8 +198,14 @@ cdef struct Work:
     Grid grid
     ptrdiff_t parts  # ranges of blocks, one after the other
     bint dense       # rows follow each other in the output
+    bint own_tables  # each plane has tables of its own, which follow each other; blocks then keep to a plane
     ptrdiff_t bytes  # of scratch a thread
     char *scratch
+
+
+cdef void advance(numpool_axis *to, const numpool_axis *base, ptrdiff_t plane) noexcept nogil:
+    if base.table != NULL:
+        to.table = base.table + 2 * base.out * plane
 
 
 cdef int run_part(void *given, ptrdiff_t part, ptrdiff_t thread) noexcept nogil:
@@ -203,9 +214,14 @@ cdef int run_part(void *given, ptrdiff_t part, ptrdiff_t thread) noexcept nogil:
     cdef Grid *grid = &work.grid
     cdef numpool_tile tile
     cdef ptrdiff_t first = part * grid.blocks // work.parts, last = (part + 1) * grid.blocks // work.parts
-    cdef ptrdiff_t i, slabs = grid.across * grid.deep
+    cdef ptrdiff_t i, plane, slabs = grid.across * grid.deep
+    cdef numpool_job own
+    cdef numpool_job *job = &work.job
     cdef int bad = 0
     tile.limit = NULL
+    if work.own_tables:
+        own = work.job
+        job = &own
     if work.dense and slabs == 1:  # rows follow each other in the output, up to the next part's first
         tile.limit = work.job.y.data + min(last * grid.block_rows, grid.rows) * work.job.y.row
     for i in range(first, last):
@@ -215,7 +231,12 @@ cdef int run_part(void *given, ptrdiff_t part, ptrdiff_t thread) noexcept nogil:
         tile.col1 = min(tile.col0 + grid.block_cols, grid.cols)
         tile.lane0 = i % grid.deep * grid.block_lanes
         tile.lane1 = min(tile.lane0 + grid.block_lanes, grid.lanes)
-        bad |= <int>work.block(&work.job, &tile, work.scratch + thread * work.bytes)
+        if work.own_tables:
+            plane = tile.row0 // (job.h.out * max(job.d.out, 1))
+            advance(&own.d, &work.job.d, plane)
+            advance(&own.h, &work.job.h, plane)
+            advance(&own.w, &work.job.w, plane)
+        bad |= <int>work.block(job, &tile, work.scratch + thread * work.bytes)
     return bad
 
 
@@ -252,7 +273,7 @@ cdef class Plan:
     cdef int dtype, operation
     cdef ptrdiff_t rows, cols, block_rows, block_cols, block_lanes, x_extent
     cdef readonly ptrdiff_t cost     # bytes read and written
-    cdef bint y_dense
+    cdef bint y_dense, own_tables
     cdef readonly tuple outputs      # (shape to allocate, transposition or None, dtype) of each
     cdef tuple orders                # of each, the transposition back or None
     cdef readonly dict spec
@@ -262,6 +283,9 @@ cdef class Plan:
         self.spec = spec
         self.dtype = DTYPES.index(spec["dtype"])
         self.operation = OPERATIONS.index(spec["operation"])
+        if spec["d"] is not None:
+            set_axis(&job.d, spec["d"])
+        job.deep.taps = 1
         set_axis(&job.h, spec["h"])
         set_axis(&job.w, spec["w"])
         job.lanes = spec["lanes"]
@@ -274,7 +298,7 @@ cdef class Plan:
             set_view(&job.index, spec["index"])
             job.index_size = spec["index_size"]
             job.window_index = spec["window_index"]
-            lead, job.position.row, job.position.pixel, job.position.lane = spec["position"]
+            lead, job.position.slab, job.position.row, job.position.pixel, job.position.lane = spec["position"]
             for i, n in enumerate(lead):
                 job.position.lead[i] = n
         job.parts = spec["parts"]
@@ -288,6 +312,7 @@ cdef class Plan:
         self.x_extent = spec["x_extent"]
         self.cost = spec["cost"]
         self.y_dense = spec["y_dense"]
+        self.own_tables = spec["own_tables"]
         self.outputs = spec["outputs"]
         self.orders = tuple([axes and sorted(range(len(axes)), key=axes.__getitem__) for _, axes, _ in self.outputs])
 
@@ -341,6 +366,7 @@ cdef class Plan:
         work.block = block_of(level_now, self.dtype, self.operation)
         work.grid = self.grid(gradient, threads)
         work.dense = self.y_dense
+        work.own_tables = self.own_tables
         job.gradient = gradient
         job.x.data = <char *>numpool_data(x) if x is not None else NULL
         job.x.end = job.x.data + self.x_extent

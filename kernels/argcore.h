@@ -79,17 +79,21 @@ ALWAYS_INLINE FN(pair) FN(in_row)(const char *p, ptrdiff_t t, const numpool_fold
 
 #include "argsmall.h"
 
-/* The better of the first two rows at `value`, in the first; a later part of one window comes second. */
-static void FN(join)(ACC *value, SIGNED(ACC_SIZE) *tap, ptrdiff_t pitch, ptrdiff_t n)
+/* n values at `best`, their taps `apart` behind them, and the same at `next`, whose taps count from `base`: the better
+ * of two to `best`. A part of a window may hold an earlier tap than the part before it. */
+static void FN(join)(char *best, const char *next, ptrdiff_t apart, ptrdiff_t n, ptrdiff_t base)
 {
+    ACC *value = (ACC *)(void *)best;
+    const ACC *other = (const ACC *)(const void *)next;
+    SIGNED(ACC_SIZE) *tap = (SIGNED(ACC_SIZE) *)(void *)(best + apart);
+    const SIGNED(ACC_SIZE) *its = (const SIGNED(ACC_SIZE) *)(const void *)(next + apart);
     for (ptrdiff_t i = 0; i < n; i++) {
-        const ACC a = value[i], b = value[pitch + i];
+        const ACC a = value[i], b = other[i];
+        const SIGNED(ACC_SIZE) at = its[i] + (SIGNED(ACC_SIZE))base;
         const int later = b > a || (b != b && a == a);
-        const int earlier_row = (b == a || (b != b && a != a)) && tap[pitch + i] < tap[i];
-        if (later || earlier_row) {
-            value[i] = b;
-            tap[i] = tap[pitch + i];
-        }
+        const int earlier_tap = (b == a || (b != b && a != a)) && at < tap[i];
+        value[i] = later || earlier_tap ? b : a;
+        tap[i] = later || earlier_tap ? at : tap[i];
     }
 }
 
@@ -116,10 +120,10 @@ static void FN(emit_taps)(const numpool_job *job, const SIGNED(ACC_SIZE) *tap, c
             to[i] = base + i * move + tap[i];
     } else {
         int64_t *to = (int64_t *)index;
-        const ptrdiff_t kw = job->w.kernel;
+        const ptrdiff_t kh = job->h.kernel, kw = job->w.kernel, deep = job->d.step * job->position.slab;
         const ptrdiff_t down = job->h.step * job->position.row, right = job->w.step * job->position.pixel;
         for (ptrdiff_t i = 0; i < n; i++)
-            to[i] = base + i * move + tap[i] / kw * down + tap[i] % kw * right;
+            to[i] = base + i * move + tap[i] / kw / kh * deep + tap[i] / kw % kh * down + tap[i] % kw * right;
     }
 }
 

@@ -23,19 +23,6 @@ typedef struct {
 /* Bytes of padded rows that small windows pack at once: half of the first-level cache. */
 #define NUMPOOL_PACKED_SMALL 16384
 
-/* The pixels that a tile's windows read: padding, pixels of the image from `low` on, padding. */
-typedef struct { ptrdiff_t low, left, pixels, right, span; } numpool_pixels;
-
-static inline numpool_pixels numpool_reach(const numpool_axis *w, ptrdiff_t col0, ptrdiff_t col1)
-{
-    const ptrdiff_t start = col0 * w->stride - w->before;
-    const ptrdiff_t span = (col1 - col0 - 1) * w->stride + (w->kernel - 1) * w->step + 1;
-    const ptrdiff_t low = numpool_min(numpool_max(start, 0), numpool_max(start + span, 0));
-    const ptrdiff_t high = numpool_max(low, numpool_min(start + span, w->in));
-    const ptrdiff_t left = numpool_min(low - start, span);
-    return (numpool_pixels){low, left, high - low, span - left - (high - low), span};
-}
-
 /* What all planes of a tile of small windows have in common. */
 typedef struct {
     numpool_pixels at;
@@ -51,11 +38,22 @@ typedef struct {
     char *packed, *best, *lead;
 } numpool_way;
 
+/* How a tile of other windows goes. */
+typedef struct {
+    ptrdiff_t packed_size;
+    ptrdiff_t pitch, apart;           /* of (value, tap) rows: to the next one, and from values to taps */
+    ptrdiff_t unit_z, unit_y, unit_x; /* what the next tap's number, or its position, is more */
+    int offsets;                      /* taps are positions from tap 0 */
+    char *packed, *rows;              /* rows of the image, and of windows across */
+    char *best, *other;               /* rows of whole windows; those of another slab */
+} numpool_large;
+
 /* Position of the first lane of tap 0 of a window, wherever it lies. */
 static inline ptrdiff_t numpool_origin(const numpool_job *job, const numpool_tile *tile, ptrdiff_t row, ptrdiff_t col)
 {
-    return (row * job->h.stride - job->h.before) * job->position.row
-           + (col * job->w.stride - job->w.before) * job->position.pixel + tile->lane0 * job->position.lane;
+    return (job->deep.first - job->deep.skipped * job->d.step) * job->position.slab
+           + numpool_start(&job->h, row) * job->position.row + numpool_start(&job->w, col) * job->position.pixel
+           + tile->lane0 * job->position.lane;
 }
 
 #define DTYPE float32

@@ -130,11 +130,11 @@ ALWAYS_INLINE void FN(settle_row)(const numpool_job *job, const numpool_tile *ti
             if (best != IDENTITY)
                 continue;
             const numpool_window down = numpool_clip(&job->h, r), right = numpool_clip(&job->w, c);
-            int64_t at = down.skipped * job->w.kernel + right.skipped;
-            if (!down.taps || !right.taps)
+            int64_t at = (job->deep.skipped * job->h.kernel + down.skipped) * job->w.kernel + right.skipped;
+            if (!job->deep.taps || !down.taps || !right.taps)
                 at = -1;
             else if (!job->window_index)
-                at = plane_position + down.first * job->position.row + right.first * job->position.pixel
+                at = plane_position + job->deep.first * job->position.slab + down.first * job->position.row + right.first * job->position.pixel
                      + (tile->lane0 + i) * job->position.lane;
             memcpy(index + (c - tile->col0) * job->index.pixel + i * job->index_size, &at, job->index_size);
         } /* little endian */
@@ -156,14 +156,14 @@ static void FN(settle)(const numpool_job *job, const numpool_tile *tile, ptrdiff
     while (right > left && right > outer && !numpool_clip(&job->w, right - 1).taps)
         right--;
     for (ptrdiff_t r = first; r < last; r++) {
-        const int inside = r >= top && r < bottom;
+        const int inside = job->deep.taps && r >= top && r < bottom;
         if (inside && left == tile->col0 && right == tile->col1) {
             r = numpool_min(bottom, last) - 1;
             continue;
         }
         const char *from = value + (r - first) * value_row;
         char *to = index + (r - first) * job->index.row;
-        const ptrdiff_t end = inside || numpool_clip(&job->h, r).taps ? left : tile->col1;
+        const ptrdiff_t end = inside || (job->deep.taps && numpool_clip(&job->h, r).taps) ? left : tile->col1;
         FN(settle_row)(job, tile, r, tile->col0, end, from, value_pixel, to, plane_position);
         FN(settle_row)(job, tile, r, right, tile->col1, from, value_pixel, to, plane_position);
     }
@@ -194,47 +194,7 @@ static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const n
     FN(settle)(job, tile, first, last, best, pitch, pick * lanes * ACC_SIZE, index, plane_position, led);
 }
 
-/* --- large windows: across, then upright ------------------------------------------------------------------------- */
-
-/* `rows` image rows from `first` on, `step` apart, to (value, tap) rows: the tile's columns of windows. */
-static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, const numpool_tile *tile, const char *plane,
-                                                      ptrdiff_t first, ptrdiff_t rows, ptrdiff_t step, ptrdiff_t first_tap,
-                                                      ptrdiff_t tap_weight, char *packed, char *dst, ptrdiff_t apart)
-{
-    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
-    const numpool_axis *w = &job->w;
-    const numpool_pixels at = numpool_reach(w, tile->col0, tile->col1);
-    const ptrdiff_t pitch = FN(pitch)(at.span * lanes), dst_pitch = FN(pitch)(cols * lanes);
-    const ptrdiff_t at_once = numpool_max(1, NUMPOOL_PACKED / numpool_max(pitch, 1));
-    const int halves = w->stride == 2 && lanes == 1 && w->step == 1 && w->kernel <= 5;
-    /* rows that are comparable as they lie, and that `across` reads exactly, need no packing */
-    const int as_is = KIND == KIND_FLOAT && !MINIMUM && at.left + at.right == 0 && job->x.pixel == lanes * ELEM_SIZE
-                      && (w->stride == 1 ? cols * lanes >= LANES : lanes >= LANES);
-    for (ptrdiff_t r = 0; r < rows; r += at_once) {
-        const ptrdiff_t some = numpool_min(at_once, rows - r), src_pitch = step * job->x.row;
-        const char *src = plane + (first + r * step) * job->x.row + at.low * job->x.pixel + tile->lane0 * ELEM_SIZE;
-        if (!as_is) {
-            FN(pack_image)(job, lanes, &at, src, src_pitch, some, packed, pitch);
-            FN(pad_rows)(lanes, &at, some, packed, pitch);
-        }
-        const ptrdiff_t from_pitch = as_is ? src_pitch : pitch;
-        numpool_fold f = {.src = as_is ? src : packed, .src_pitch = from_pitch, .step = w->step * lanes * ACC_SIZE,
-                          .taps = w->kernel, .first_tap = first_tap, .tap_weight = tap_weight, .dst = dst + r * dst_pitch,
-                          .dst_pitch = dst_pitch, .dst_apart = apart, .rows = some, .n = cols * lanes, .job = job};
-        if (w->stride == 1 || cols == 1) {
-            CORE(across)(&f);
-        } else if (halves) {
-            CORE(across2)(&f);
-        } else {
-            f.src_pitch = w->stride * lanes * ACC_SIZE;
-            f.dst_pitch = lanes * ACC_SIZE;
-            f.rows = cols;
-            f.n = lanes;
-            for (ptrdiff_t i = 0; i < some; i++, f.src += from_pitch, f.dst += dst_pitch)
-                CORE(across)(&f);
-        }
-    }
-}
+#include "arglarge.h"
 
 /* --- small windows: one stage ------------------------------------------------------------------------------------ */
 
@@ -437,88 +397,19 @@ static void FN(small_block)(const numpool_job *job, const numpool_tile *tile, co
 
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
-    const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
     const numpool_axis *h = &job->h, *w = &job->w;
-    const ptrdiff_t pitch = FN(pitch)(cols * lanes), kw = w->kernel;
-    const ptrdiff_t span = job->parts ? numpool_min(kw, NUMPOOL_PART) : (cols - 1) * w->stride + (kw - 1) * w->step + 1;
-    const ptrdiff_t packed_pitch = FN(pitch)(span * lanes);
-    const ptrdiff_t tall = numpool_min(h->kernel, NUMPOOL_PART), out_rows = tile->row1 - tile->row0;
-    const int small = h->kernel <= 3 && kw <= 3 && h->step == 1 && w->step == 1;
-    const ptrdiff_t room = out_rows == 1 ? tall : (out_rows - 1) * h->stride + (tall - 1) * h->step + 1;
-    /* the larger of two would do, but this is never less for more */
-    const ptrdiff_t packed_size = packed_pitch + NUMPOOL_PACKED + 2 * NUMPOOL_SLACK;
-    const ptrdiff_t apart = (room + out_rows + 1) * pitch + 2 * NUMPOOL_SLACK; /* rows of stage one, then the best */
-    numpool_way way;
-    if (small && !scratch)
-        return FN(small_way)(job, tile, scratch, &way);
-    if (!scratch)
-        return packed_size + 2 * apart;
-    if (small) {
-        FN(small_way)(job, tile, scratch, &way);
-        FN(small_block)(job, tile, &way);
-        return 0;
-    }
-    char *packed = scratch, *rows = packed + packed_size, *best = rows + room * pitch + NUMPOOL_SLACK;
-    /* a tap's number in its window, or, where one fits into the accumulator, its position from tap 0 */
-    const ptrdiff_t fall = h->step * job->position.row, move = w->step * job->position.pixel;
-    const int offsets = !job->window_index && (h->kernel - 1) * fall + (kw - 1) * move < INT32_MAX;
-    const ptrdiff_t unit_x = offsets ? move : 1, unit_y = offsets ? fall : kw;
-
-    for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
-        const ptrdiff_t plane = row / h->out, first = row % h->out;
-        next = numpool_min(tile->row1, row - first + h->out);
-        const ptrdiff_t last = first + next - row;
-        const char *from = job->x.data + numpool_lead(job, job->x.lead, plane);
-        const ptrdiff_t position = numpool_lead(job, job->position.lead, plane);
-        char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
-                  + tile->col0 * job->y.pixel + tile->lane0 * ELEM_SIZE;
-        char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + first * job->index.row
-                      + tile->col0 * job->index.pixel + tile->lane0 * job->index_size;
-        if (job->parts) { /* one window at a time, its taps as the columns of an image of its own */
-            const numpool_window down = numpool_clip(h, first), right = numpool_clip(w, tile->col0);
-            const numpool_tile one = {.col1 = 1, .lane0 = tile->lane0, .lane1 = tile->lane1};
-            numpool_job part = *job;
-            FN(fill)(best, lanes);
-            for (ptrdiff_t i = 0; i < lanes; i++)
-                ((SIGNED(ACC_SIZE) *)(void *)(best + apart))[i] = down.skipped * unit_y + right.skipped * unit_x;
-            for (ptrdiff_t i = 0; i < down.taps; i += NUMPOOL_PART)
-                for (ptrdiff_t j = 0; j < right.taps; j += NUMPOOL_PART) {
-                    const ptrdiff_t some = numpool_min(NUMPOOL_PART, down.taps - i);
-                    const ptrdiff_t across = numpool_min(NUMPOOL_PART, right.taps - j);
-                    part.x.pixel = w->step * job->x.pixel;
-                    part.w = (numpool_axis){.in = across, .out = 1, .kernel = across, .stride = 1, .step = 1, .passes = 1};
-                    FN(row_windows)(&part, &one, from + (right.first + j * w->step) * job->x.pixel,
-                                    down.first + i * h->step, some, h->step, right.skipped + j, unit_x, packed, rows, apart);
-                    numpool_fold f = {.src = rows, .src_pitch = pitch, .step = pitch, .taps = some, .rows = 1,
-                                      .first_tap = down.skipped + i, .tap_weight = unit_y, .n = lanes, .src_apart = apart,
-                                      .dst = best + pitch, .dst_pitch = pitch, .dst_apart = apart, .job = job};
-                    CORE(upright)(&f);
-                    CORE(join)((ACC *)(void *)best, (SIGNED(ACC_SIZE) *)(void *)(best + apart), pitch / ACC_SIZE, lanes);
-                }
-        } else {
-            const int alone = last - first == 1; /* then only the window's own rows, which may lie apart */
-            const numpool_window top = numpool_clip(h, first);
-            const ptrdiff_t unit = alone ? h->step : 1;
-            const ptrdiff_t begin = alone ? top.first : numpool_max(0, first * h->stride - h->before);
-            const ptrdiff_t stop = (last - 1) * h->stride - h->before + (h->kernel - 1) * h->step + 1;
-            const ptrdiff_t count = alone ? top.taps : numpool_max(0, numpool_min(h->in, stop) - begin);
-            FN(row_windows)(job, tile, from, begin, count, unit, 0, unit_x, packed, rows, apart);
-            ptrdiff_t inner, outer;
-            numpool_interior(h, &inner, &outer);
-            for (ptrdiff_t r = first, end; r < last; r = end) {
-                const numpool_window window = numpool_clip(h, r);
-                end = r >= inner && r < outer ? numpool_min(outer, last) : r + 1;
-                numpool_fold f = {.src = rows + (window.first - begin) / unit * pitch, .src_pitch = h->stride * pitch,
-                                  .step = h->step / unit * pitch, .taps = window.taps, .first_tap = window.skipped,
-                                  .tap_weight = unit_y, .rows = end - r, .n = cols * lanes, .src_apart = apart,
-                                  .dst = best + (r - first) * pitch, .dst_pitch = pitch, .dst_apart = apart, .job = job};
-                if (window.taps)
-                    CORE(upright)(&f);
-                else
-                    FN(fill)(f.dst, f.n);
-            }
-        }
-        FN(finish)(job, tile, first, last, best, apart, pitch, y, index, position, offsets, 0, 1);
+    numpool_way small;
+    numpool_large large;
+    if (h->kernel <= 3 && w->kernel <= 3 && h->step == 1 && w->step == 1 && !job->d.out && !job->parts) {
+        const ptrdiff_t bytes = FN(small_way)(job, tile, scratch, &small);
+        if (!scratch)
+            return bytes;
+        FN(small_block)(job, tile, &small);
+    } else {
+        FN(large_way)(job, tile, scratch, &large);
+        if (!scratch)
+            return large.packed_size + 2 * large.apart;
+        FN(large_block)(job, tile, &large);
     }
     return 0;
 }

@@ -309,8 +309,8 @@ static void FN(divide)(const numpool_job *job, const char *sums, ptrdiff_t apart
     }
 }
 
-static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first, ptrdiff_t last,
-                       const char *sums, ptrdiff_t pitch, ptrdiff_t apart, char *out)
+static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t first,
+                       ptrdiff_t last, const char *sums, ptrdiff_t pitch, ptrdiff_t apart, char *out)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0, n = cols * lanes;
     const ptrdiff_t size = job->out_size;
@@ -321,8 +321,9 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
     }
     ptrdiff_t inner, outer;
     numpool_interior(&job->w, &inner, &outer);
+    const ptrdiff_t slabs = job->d.out ? numpool_count(&job->d, plane % job->d.out, job->count_padding) : 1;
     for (ptrdiff_t r = first; r < last; r++, sums += pitch, out += job->y.row) {
-        const int64_t rows = numpool_count(&job->h, r, job->count_padding);
+        const int64_t rows = slabs * numpool_count(&job->h, r, job->count_padding);
         for (ptrdiff_t c = tile->col0, next; c < tile->col1; c = next) { /* columns with one divisor together */
             const int all = job->divisor || (c >= inner && c < outer);
             next = !dense || !all ? c + 1 : job->divisor ? tile->col1 : numpool_min(outer, tile->col1);

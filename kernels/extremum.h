@@ -142,14 +142,15 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #include "fold.h"
 
 /* Rows of one plane that `across` could not store itself: keys back to floats, or rows shorter than a vector. */
-static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first, ptrdiff_t last,
-                       const char *sums, ptrdiff_t pitch, ptrdiff_t apart, char *out)
+static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t first,
+                       ptrdiff_t last, const char *sums, ptrdiff_t pitch, ptrdiff_t apart, char *out)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
     const int dense = job->y.pixel == lanes * ELEM_SIZE;
     numpool_fold f = {.src = sums, .taps = 1, .dst = out, .job = job,
                       .src_pitch = pitch, .dst_pitch = job->y.row, .rows = last - first, .n = cols * lanes};
     (void)apart;
+    (void)plane;
     if (dense) {
         FN(emit_exact)(&f, tile->limit);
         return;

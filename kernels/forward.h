@@ -22,16 +22,13 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
                         ptrdiff_t first, ptrdiff_t last, char *dst, ptrdiff_t pitch, ptrdiff_t apart)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0;
-    const ptrdiff_t start = tile->col0 * job->w.stride - job->w.before;
-    const ptrdiff_t span = (tile->col1 - tile->col0 - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
-    const ptrdiff_t low = numpool_min(numpool_max(start, 0), numpool_max(start + span, 0));
-    const ptrdiff_t high = numpool_max(low, numpool_min(start + span, job->w.in));
-    const ptrdiff_t left = numpool_min(low - start, span), pixels = high - low, right = span - left - pixels;
+    const numpool_pixels at = numpool_reach(&job->w, tile->col0, tile->col1);
+    const ptrdiff_t left = at.left, pixels = at.pixels, right = at.right;
     const int dense = job->x.pixel == lanes * ELEM_SIZE;
     numpool_fold f = {.step = axis->step * job->x.row, .dst_apart = apart, .job = job};
     ptrdiff_t inner, outer;
     numpool_interior(axis, &inner, &outer);
-    plane += low * job->x.pixel + tile->lane0 * ELEM_SIZE;
+    plane += at.low * job->x.pixel + tile->lane0 * ELEM_SIZE;
     for (ptrdiff_t r = first, next; r < last; r = next) {
         numpool_window window = numpool_clip(axis, r);
         char *to = dst + (r - first) * pitch + left * lanes * ACC_SIZE;
@@ -105,7 +102,7 @@ ALWAYS_INLINE ptrdiff_t FN(row_length)(const numpool_job *job, ptrdiff_t cols, p
 {
     const numpool_axis *axis = &job->w;
     const int halves = axis->stride == 2 && lanes == 1 && axis->step == 1 && axis->kernel <= 5;
-    return (axis->stride == 1 || halves) && dst_pixel == lanes * ACC_SIZE ? cols * lanes : lanes;
+    return !axis->table && (axis->stride == 1 || halves) && dst_pixel == lanes * ACC_SIZE ? cols * lanes : lanes;
 }
 
 /* One run of rows of sums, across, to dst. */
@@ -154,9 +151,38 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
     }
 }
 
+/* The same for windows of a table, each by itself. */
+static void FN(by_table)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t rows, const char *sums,
+                         ptrdiff_t pitch, ptrdiff_t apart, char *dst, ptrdiff_t dst_pitch)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, pixel = lanes * ACC_SIZE, start = numpool_start(&job->w, tile->col0);
+    numpool_fold f = {.step = pixel, .rows = 1, .n = lanes, .src_apart = apart, .dst_apart = apart, .job = job};
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t c = tile->col0; c < tile->col1; c++) {
+            const numpool_window window = numpool_clip(&job->w, c);
+            f.src = sums + r * pitch + (window.first - start) * pixel;
+            f.dst = dst + r * dst_pitch + (c - tile->col0) * pixel;
+            f.taps = window.taps;
+            if (window.taps)
+                FN(across)(&f);
+            else
+                FN(fill)(f.dst, lanes, apart);
+        }
+}
+
+/* Rows of accumulators one behind the other, `bytes` in all, each joined with its like at `other`, in place: whole vectors,
+ * for one that overlapped the one before it would join some twice. */
+static void FN(join)(const numpool_job *job, char *sums, const char *other, ptrdiff_t bytes, ptrdiff_t apart)
+{
+    const ptrdiff_t vector = LANES * ACC_SIZE;
+    const numpool_fold f = {.src = sums, .step = other - sums, .taps = 2, .rows = 1, .dst = sums, .src_apart = apart,
+                            .n = (bytes + vector - 1) / vector * LANES, .dst_apart = apart, .job = job};
+    FN(across)(&f);
+}
+
 /* One window wider than a scratch row: its taps are the columns of an image of its own, taken some at a time. */
 static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const char *plane, ptrdiff_t row, char *sums,
-                         ptrdiff_t pitch, ptrdiff_t apart, char *result)
+                         ptrdiff_t pitch, ptrdiff_t apart, char *result, int joined)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, next = FN(pitch)(lanes);
     const numpool_window window = numpool_clip(&job->w, tile->col0);
@@ -164,20 +190,18 @@ static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const
     numpool_job part = *job;
     part.x.pixel = job->w.step * job->x.pixel;
     part.h.passes = 1;
-    FN(fill)(result, lanes, apart);
+    if (!joined)
+        FN(fill)(result, lanes, apart);
     for (ptrdiff_t j = 0; j < window.taps; j += NUMPOOL_PART) {
         const ptrdiff_t some = numpool_min(NUMPOOL_PART, window.taps - j);
         part.w = (numpool_axis){.in = some, .out = 1, .kernel = some, .stride = 1, .step = 1, .passes = 1};
         FN(windows)(&part, &one, &part.h, plane + (window.first + j * job->w.step) * job->x.pixel, row, row + 1, sums,
                     pitch, apart);
-        FN(horizontal)(&part, 1, lanes, 1, sums, NULL, pitch, apart, j ? result + next : result, next, lanes * ACC_SIZE, 0);
-        if (j == 0)
-            continue;
-        numpool_fold join = {.dst = result + 2 * next, .dst_pitch = next, .src = result, .src_pitch = next, .step = next,
-                             .taps = 2, .rows = 1, .n = lanes, .dst_apart = apart, .src_apart = apart, .job = job};
-        FN(across)(&join);
-        for (ptrdiff_t p = 0; p < PARTS; p++)
-            memcpy(result + p * apart, join.dst + p * apart, lanes * ACC_SIZE);
+        char *to = joined ? result + next : result;
+        FN(horizontal)(&part, 1, lanes, 1, sums, NULL, pitch, apart, to, next, lanes * ACC_SIZE, 0);
+        if (joined)
+            FN(join)(job, result, to, lanes * ACC_SIZE, apart);
+        joined = 1;
     }
 }
 
@@ -186,13 +210,14 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
     const ptrdiff_t rows = tile->row1 - tile->row0;
     const ptrdiff_t span = job->parts ? numpool_min(job->w.kernel, NUMPOOL_PART)
-                                      : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
+                           : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
     const ptrdiff_t left = job->parts ? 0 : numpool_max(0, job->w.before - tile->col0 * job->w.stride) * lanes * ACC_SIZE;
     const ptrdiff_t pitch = FN(pitch)(span * lanes), out_pitch = FN(pitch)(cols * lanes);
     const ptrdiff_t tall = job->h.passes > 1 ? (rows - 1) * job->h.stride + job->h.kernel
                            : job->w.passes > 1 ? rows : 0;
     /* the first pixel of a row, not its padding, is what should start on a cache line */
-    const ptrdiff_t apart = rows * pitch + tall * pitch + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
+    const ptrdiff_t slab = job->d.out ? rows * pitch + NUMPOOL_SLACK : 0;
+    const ptrdiff_t apart = rows * pitch + tall * pitch + slab + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
     const ptrdiff_t results_apart = PARTS == 2 ? apart : 0;
 #ifdef SLIDES
     if (FN(slides)(job, lanes)) {
@@ -205,7 +230,8 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     if (!scratch)
         return 64 + (2 * PARTS - 1) * apart + numpool_max(rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
     char *sums = scratch + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
-    const int direct = DIRECT(job) && FN(row_length)(job, cols, lanes, job->y.pixel) >= LANES;
+    char *other = spare + tall * pitch + (slab ? NUMPOOL_SLACK : 0);
+    const int direct = !job->w.table && DIRECT(job) && FN(row_length)(job, cols, lanes, job->y.pixel) >= LANES;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
         next = numpool_min(tile->row1, row - first + job->h.out);
@@ -213,18 +239,34 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
                     + tile->col0 * job->y.pixel + tile->lane0 * OUT_SIZE(job);
         const char *from = job->x.data + numpool_lead(job, job->x.lead, plane);
+        const numpool_window slabs = numpool_slabs(job, plane);
+        const ptrdiff_t step = job->d.step * job->x.slab;
+        from += slabs.first * job->x.slab;
         if (job->parts) {
-            FN(in_parts)(job, tile, from, first, sums, pitch, results_apart, results);
-            FN(finish)(job, tile, first, last, results, out_pitch, results_apart, out);
+            if (!slabs.taps)
+                FN(fill)(results, lanes, results_apart);
+            for (ptrdiff_t i = 0; i < slabs.taps; i++)
+                FN(in_parts)(job, tile, from + i * step, first, sums, pitch, results_apart, results, i > 0);
+            FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);
             continue;
         }
-        FN(vertical)(job, tile, from, first, last, sums, pitch, results_apart, span * lanes, spare);
-        if (direct) {
+        if (slabs.taps)
+            FN(vertical)(job, tile, from, first, last, sums, pitch, results_apart, span * lanes, spare);
+        else
+            FN(fill)(sums, (last - first) * pitch / ACC_SIZE, results_apart);
+        for (ptrdiff_t i = 1; i < slabs.taps; i++) {
+            FN(vertical)(job, tile, from + i * step, first, last, other, pitch, results_apart, span * lanes, spare);
+            FN(join)(job, sums, other, (last - first) * pitch, results_apart);
+        }
+        if (job->w.table) {
+            FN(by_table)(job, tile, last - first, sums, pitch, results_apart, results, out_pitch);
+            FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);
+        } else if (direct) {
             FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, 0, out, job->y.row, job->y.pixel, 1);
         } else {
             FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, results_apart, results,
                            out_pitch, lanes * ACC_SIZE, 0);
-            FN(finish)(job, tile, first, last, results, out_pitch, results_apart, out);
+            FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);
         }
     }
     return 0;

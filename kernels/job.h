@@ -12,28 +12,36 @@
 #define NUMPOOL_PASSES 24
 #define NUMPOOL_LEADS 32 /* leading axes; NumPy allows 64 dimensions, but adjacent ones collapse */
 
-/* Output i of an axis reads the taps i*stride - before + j*step for j < kernel that lie in [0, in). */
+/* Output i of an axis reads the taps i*stride - before + j*step for j < kernel that lie in [0, in); where there is a
+   table, table[2*i + 1] taps from table[2*i] on, which all exist. */
 typedef struct {
     ptrdiff_t in, out, kernel, stride, step, before, after;
+    const ptrdiff_t *table; /* then n windows cover at most (n - 1)*stride + kernel positions */
     /* A wide window in passes: each folds `taps` results of the one before, `gap` positions apart. 1: all at once. */
     ptrdiff_t passes, taps[NUMPOOL_PASSES], gap[NUMPOOL_PASSES];
 } numpool_axis;
 
-/* An array as (lead axes..., row, pixel, lane): the lanes of one pixel are adjacent. */
+typedef struct {
+    ptrdiff_t first, taps, skipped; /* input position of the first tap inside, how many are, how many lie before them */
+} numpool_window;
+
+/* An array as (lead axes..., slab, row, pixel, lane): the lanes of one pixel are adjacent. */
 typedef struct {
     char *data;
     ptrdiff_t lead[NUMPOOL_LEADS];
-    ptrdiff_t row, pixel;
+    ptrdiff_t slab, row, pixel;
     const char *end; /* one past the last byte that belongs to the array */
 } numpool_view;
 
-/* A position in an index convention is the sum of lead*index, row*h, pixel*w and lane*c. */
+/* A position in an index convention is the sum of lead*index, slab*d, row*h, pixel*w and lane*c. */
 typedef struct {
     ptrdiff_t lead[NUMPOOL_LEADS];
-    ptrdiff_t row, pixel, lane;
+    ptrdiff_t slab, row, pixel, lane;
 } numpool_position;
 
 typedef struct {
+    numpool_axis d;      /* windows over slabs: the innermost lead counts those of the output; d.out = 0: there are none */
+    numpool_window deep; /* the window of the slab at hand: without slabs, one tap */
     numpool_axis h, w;
     ptrdiff_t lanes;
     ptrdiff_t leads, lead[NUMPOOL_LEADS];
@@ -103,16 +111,20 @@ typedef struct {
 
 /* --- geometry shared by every block ------------------------------------------------------------------------------ */
 
-typedef struct {
-    ptrdiff_t first, taps, skipped; /* input position of the first tap inside, how many are, how many lie before them */
-} numpool_window;
-
 static inline ptrdiff_t numpool_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 static inline ptrdiff_t numpool_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 static inline ptrdiff_t numpool_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a <= 0 ? -(-a / b) : (a - 1) / b + 1; }
 
+/* Input position of tap 0 of window i, which may lie outside. */
+static inline ptrdiff_t numpool_start(const numpool_axis *a, ptrdiff_t i)
+{
+    return a->table ? a->table[2 * i] : i * a->stride - a->before;
+}
+
 static inline numpool_window numpool_clip(const numpool_axis *a, ptrdiff_t i)
 {
+    if (a->table)
+        return (numpool_window){a->table[2 * i], a->table[2 * i + 1], 0};
     ptrdiff_t start = i * a->stride - a->before;
     ptrdiff_t skipped = start < 0 ? (-start - 1) / a->step + 1 : 0;
     ptrdiff_t stop = start < a->in ? (a->in - 1 - start) / a->step + 1 : 0; /* first tap behind the end */
@@ -125,9 +137,12 @@ static inline numpool_window numpool_clip(const numpool_axis *a, ptrdiff_t i)
 /* a / by for 0 <= a < 2**31, given 1 / by: half a step from the nearest whole quotient, where rounding cannot reach. */
 static inline int32_t numpool_quotient(int32_t a, double one_by) { return (int32_t)((a + 0.5) * one_by); }
 
-/* Outputs [first, last) of an axis have all their taps inside. */
+/* Outputs [first, last) of an axis have all their taps inside, as many as the kernel says, one stride apart. */
 static inline void numpool_interior(const numpool_axis *a, ptrdiff_t *first, ptrdiff_t *last)
 {
+    *first = *last = 0;
+    if (a->table)
+        return;
     ptrdiff_t room = a->in + a->before - ((a->kernel - 1) * a->step + 1);
     *first = numpool_min(numpool_ceil_div(a->before, a->stride), a->out);
     *last = room < 0 ? *first : numpool_max(*first, numpool_min(room / a->stride + 1, a->out));
@@ -136,9 +151,31 @@ static inline void numpool_interior(const numpool_axis *a, ptrdiff_t *first, ptr
 /* How many positions of window i count in an average's divisor. */
 static inline ptrdiff_t numpool_count(const numpool_axis *a, ptrdiff_t i, int padding)
 {
+    if (a->table)
+        return a->table[2 * i + 1];
     ptrdiff_t start = i * a->stride - a->before, stop = start + a->kernel;
     ptrdiff_t low = padding ? -a->before : 0, high = padding ? a->in + a->after : a->in;
     return numpool_max(0, numpool_min(stop, high) - numpool_max(start, low));
+}
+
+/* The pixels that the windows [col0, col1) read: padding, pixels of the image from `low` on, padding. */
+typedef struct { ptrdiff_t low, left, pixels, right, span; } numpool_pixels;
+
+static inline numpool_pixels numpool_reach(const numpool_axis *w, ptrdiff_t col0, ptrdiff_t col1)
+{
+    const ptrdiff_t start = numpool_start(w, col0);
+    const ptrdiff_t span = w->table ? w->table[2 * col1 - 2] + w->table[2 * col1 - 1] - start
+                                    : (col1 - col0 - 1) * w->stride + (w->kernel - 1) * w->step + 1;
+    const ptrdiff_t low = numpool_min(numpool_max(start, 0), numpool_max(start + span, 0));
+    const ptrdiff_t high = numpool_max(low, numpool_min(start + span, w->in));
+    const ptrdiff_t left = numpool_min(low - start, span);
+    return (numpool_pixels){low, left, high - low, span - left - (high - low), span};
+}
+
+/* The window over slabs of a plane of the output. */
+static inline numpool_window numpool_slabs(const numpool_job *job, ptrdiff_t plane)
+{
+    return job->d.out ? numpool_clip(&job->d, plane % job->d.out) : job->deep;
 }
 
 static inline ptrdiff_t numpool_lead(const numpool_job *job, const ptrdiff_t *stride, ptrdiff_t plane)

@@ -122,7 +122,7 @@ static int FN(slides)(const numpool_job *job, ptrdiff_t lanes)
     const numpool_axis *h = &job->h, *w = &job->w;
     const int single = lanes == 1 && w->stride <= 2 && w->before <= LANES && job->x.pixel == ELEM_SIZE
                        && job->y.pixel == SLIDE_SIZE;
-    return SLIDES(job) && (single || lanes >= LANES) && h->step == 1 && w->step == 1 && h->kernel == w->kernel
+    return SLIDES(job) && !job->d.out && !h->table && !w->table && (single || lanes >= LANES) && h->step == 1 && w->step == 1 && h->kernel == w->kernel
            && (h->kernel == 2 || h->kernel == 3)
            && h->before < h->kernel && (h->out - 1) * h->stride - h->before < h->in; /* each window has a row */
 }

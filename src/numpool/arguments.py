@@ -6,8 +6,13 @@ import operator
 from typing import Any, TypeAlias
 
 Pair: TypeAlias = tuple[int, int]
+Ints: TypeAlias = tuple[int, ...]
 
-LAYOUTS = ("NCHW", "NHWC")
+# By the number of spatial axes: channels first, channels last; the axes; what one number for each axis is called.
+LAYOUTS = {1: ("NCL", "NLC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
+RANKS = (1, 2, 3)
+AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+TUPLES = {1: "a tuple of one", 2: "a pair of integers (height, width)", 3: "three integers (depth, height, width)"}
 INDEXES = ("plane", "window", "tensor", "nhwc")
 PADDINGS = ("valid", "same", "same_lower")
 
@@ -38,39 +43,37 @@ def integer(name: str, value: Any, least: int, rule: str | None = None) -> int:
     return number
 
 
-def pair(name: str, value: Any, least: int) -> Pair:
-    """One integer for both axes, or one for each."""
-    rule = f"{name} must be an integer or a pair of integers (height, width)"
+def each(name: str, value: Any, least: int, rank: int) -> Ints:
+    """One integer for all axes, or one for each."""
+    rule = f"{name} must be an integer or {TUPLES[rank]}"
     if not isinstance(value, tuple | list):
-        return (integer(name, value, least, rule),) * 2
-    if len(value) != 2:
+        return (integer(name, value, least, rule),) * rank
+    if len(value) != rank:
         raise ValueError(f"{rule}; got {value!r}")
-    return integer(name, value[0], least), integer(name, value[1], least)
+    return tuple(integer(name, v, least) for v in value)
 
 
-def paddings(value: Any) -> tuple[Pair, Pair] | tuple[str, str]:
-    """Every form of `padding` as (before, after) for height and width, or the name of the rule twice."""
+def paddings(value: Any, rank: int) -> tuple[Pair | str, ...]:
+    """Every form of `padding` as (before, after) for each axis, or the name of the rule for each."""
+    pairs = ", ".join(["(before, after)"] * rank)
     rule = (
-        "padding must be an integer, a pair (height, width), a pair of pairs ((before, after), (before, after)), "
+        f"padding must be an integer, {TUPLES[rank]}, a pair for each axis ({pairs}), "
         "'valid', 'same' or 'same_lower'"
     )
     if isinstance(value, str):
         if value not in PADDINGS:
             raise ValueError(f"{rule}; got {value!r}")
-        return value, value
+        return (value,) * rank
     if not isinstance(value, tuple | list):
         both = integer("padding", value, 0, rule)
-        return (both, both), (both, both)
+        return ((both, both),) * rank
     nested = [isinstance(v, tuple | list) for v in value]
-    if len(value) != 2 or (all(nested) and any(len(v) != 2 for v in value)):
+    if len(value) != rank or (all(nested) and any(len(v) != 2 for v in value)):
         raise ValueError(f"{rule}; got {value!r}")
     if any(nested) and not all(nested) or any(isinstance(v, str) for v in value):
         raise TypeError(f"{rule}; got {value!r}")
-    (top, bottom), (left, right) = value if all(nested) else [(v, v) for v in value]
-    return (
-        (integer("padding", top, 0), integer("padding", bottom, 0)),
-        (integer("padding", left, 0), integer("padding", right, 0)),
-    )
+    pairs_given = value if all(nested) else [(v, v) for v in value]
+    return tuple((integer("padding", a, 0), integer("padding", b, 0)) for a, b in pairs_given)
 
 
 def input_size(value: Any) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Arrays: which of their axes are what, and which ones the kernels can read and write where they lie.
 
-The kernels see every array as (leads..., height, width, lanes): channels-first has one lane a pixel and its channels
+The kernels see every array as (leads..., spatial axes, lanes): channels-first has one lane a pixel and its channels
 among the leads, channels-last has its channels as lanes. Which it is, is read off the strides, not off the layout's
 name, so that a transposed view needs no copy.
 """
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from numpool import _kernels
-from numpool.geometry import MOST, spatial_axes
+from numpool.geometry import MOST, is_channels_last, spatial_axes
 
 DTYPES = _kernels.DTYPES
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -44,25 +44,37 @@ def extent(array: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class Place:
-    """Which axes of an array are what: `order` lists leads, height, width and, if there are any, lanes."""
+    """Which axes of an array are what: `order` lists leads, `rank` spatial axes and, if there are any, lanes."""
 
     order: tuple[int, ...]
     leads: int
+    rank: int
 
     @property
     def has_lanes(self) -> bool:
-        return len(self.order) > self.leads + 2
+        return len(self.order) > self.leads + self.rank
 
-    def split(self, axes: list[int] | Shape) -> tuple[list[int], int, int, int]:
-        """A number an axis, such as strides, as those of the leads, a row, a pixel and a lane (0: there are none)."""
+    def split(self, axes: list[int] | Shape) -> tuple[list[int], list[int], int]:
+        """A number an axis, such as strides, as those of the leads, of the spatial axes and of a lane (0: none)."""
         laid = [axes[a] for a in self.order]
-        row, pixel, *lane = laid[self.leads :]
-        return laid[: self.leads], row, pixel, lane[0] if lane else 0
+        lane = laid[-1] if self.has_lanes else 0
+        return laid[: self.leads], laid[self.leads : self.leads + self.rank], lane
 
     def fits(self, array: np.ndarray) -> bool:
         """Whether the lanes of each pixel of `array` are adjacent."""
         lane = self.order[-1]
         return not self.has_lanes or array.shape[lane] == 1 or array.strides[lane] == array.itemsize
+
+    def evenly(self, array: np.ndarray) -> np.ndarray:
+        """`array`, or a copy, with the rows of its first two spatial axes all one step apart."""
+        if self.rank < 3:
+            return array
+        slab, row = self.order[self.leads : self.leads + 2]
+        if array.strides[slab] == array.strides[row] * array.shape[row]:
+            return array
+        copy = self.empty(array.shape, array.dtype)
+        np.copyto(copy, array)
+        return copy
 
     def is_of(self, array: np.ndarray) -> bool:
         """Whether `array` lies as a new array of this place would."""
@@ -95,24 +107,25 @@ class Place:
 
 
 def place(array: np.ndarray, layout: str) -> Place:
-    """How to walk `array`: lanes are the axis whose elements are adjacent, unless that is the width."""
-    height, width = spatial_axes(array.ndim, layout)
-    others = [a for a in range(array.ndim) if a not in (height, width)]
+    """How to walk `array`: lanes are the axis whose elements are adjacent, unless that is the last spatial one."""
+    spatial = spatial_axes(array.ndim, layout)
+    width = spatial[-1]
+    others = [a for a in range(array.ndim) if a not in spatial]
     lanes: list[int] = []
     if array.flags.c_contiguous:  # with axes of length 1 the strides alone do not say what is what
-        lanes = [array.ndim - 1] if layout == "NHWC" and array.shape[-1] > 1 else []
+        lanes = [array.ndim - 1] if is_channels_last(layout) and array.shape[-1] > 1 else []
     elif array.shape[width] == 1 or array.strides[width] != array.itemsize:
         lanes = [a for a in others if array.shape[a] > 1 and array.strides[a] == array.itemsize][-1:]
     leads = [a for a in others if a not in lanes]
-    return Place((*leads, height, width, *lanes), len(leads))
+    return Place((*leads, *spatial, *lanes), len(leads), len(spatial))
 
 
 def readable(array: np.ndarray, layout: str) -> tuple[np.ndarray, Place]:
     """`array` and how to walk it; copied once where channels-last pixels are scattered."""
     at = place(array, layout)
-    width = spatial_axes(array.ndim, layout)[1]
+    width = spatial_axes(array.ndim, layout)[-1]
     adjacent = array.shape[width] == 1 or array.strides[width] == array.itemsize
-    if layout == "NHWC" and not at.has_lanes and array.shape[-1] > 1 and not adjacent:
+    if is_channels_last(layout) and not at.has_lanes and array.shape[-1] > 1 and not adjacent:
         array = np.ascontiguousarray(array)
         at = place(array, layout)
     return array, at

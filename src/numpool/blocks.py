@@ -13,7 +13,7 @@ import numpy as np
 
 from numpool import _kernels
 from numpool.arrays import FLOATS
-from numpool.geometry import Axis
+from numpool.geometry import UNIT, Axis
 
 Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
 
@@ -61,7 +61,7 @@ def passes(kernel: int) -> Chain:
 def axis_words(a: Axis, idempotent: bool) -> dict[str, Any]:
     """The words of an axis in a plan; `idempotent`: the operation may count a tap twice."""
     chain: Chain = ((a.kernel, 1),)
-    if idempotent and a.dilation == 1 and 5 < a.kernel <= 512 and a.out > a.kernel:
+    if a.table is None and idempotent and a.dilation == 1 and 5 < a.kernel <= 512 and a.out > a.kernel:
         longer = passes(a.kernel)
         if a.stride * sum(taps + 1 for taps, _ in longer[:-1]) + longer[-1][0] < a.kernel:
             chain = longer
@@ -74,6 +74,7 @@ def axis_words(a: Axis, idempotent: bool) -> dict[str, Any]:
         "before": a.before,
         "after": a.after,
         "passes": chain,
+        "table": None if a.table is None else a.table.tobytes(),
     }
 
 
@@ -92,9 +93,13 @@ def accumulator(operation: str, dtype: str) -> int:
     return {1: 4, 2: 4, 4: 8, 8: 16}[size] * (2 if wide and size <= 2 else 1)
 
 
-def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int, divisor: int) -> dict[str, Any]:
+def blocks(
+    operation: str, dtype: str, axes: tuple[Axis, Axis, Axis], lanes: int, rows: int, divisor: int
+) -> dict[str, Any]:
     """How many rows, columns and lanes a block has, so that its scratch stays in the first-level cache."""
+    d, h, w = axes
     size = accumulator(operation, dtype)
+    irregular = any(a.table is not None for a in axes)
     if operation == "extremum_backward":
         return extremum_backward_blocks(h, w, lanes, size)
     if operation == "average_backward":
@@ -104,9 +109,10 @@ def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int, 
             return {"block": spread_block(h, w, lanes, size, rows)}
         return {"block": sums_block(h, w, lanes, size)}
     arg = operation.startswith("arg")
-    if arg and max(h.kernel, w.kernel) <= 3 and h.dilation == w.dilation == 1:
+    deep = d is not UNIT
+    if arg and max(h.kernel, w.kernel) <= 3 and h.dilation == w.dilation == 1 and not irregular and not deep:
         return small_blocks(h, w, lanes, size // 2, operation == "argmax" and dtype in ("float32", "float64"))
-    if w.extent > _kernels.PART or (arg and h.kernel > _kernels.PART):
+    if w.extent > _kernels.PART or (arg and (h.kernel > _kernels.PART or irregular)):
         some = max(1, MOST_ROW_BYTES // (min(w.kernel, _kernels.PART) * size))
         if arg:
             some = max(1, min(some, MOST_ROW_BYTES // (min(h.kernel, _kernels.PART) * size)))

@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
-from numpool import _kernels, plan, pooling
+import numpool
+from numpool import _kernels, plan
 from numpool._version import __version__
 from numpool.levels import levels
 from numpool.threads import get_num_threads, plan_threads
@@ -86,16 +87,17 @@ def explain(function: Callable[..., Any] | str, x: Any, *args: Any, **kwargs: An
       width: 3 windows of 2 taps over 6, stride 2, dilation 1, padding (0, 0)
       ...
     """
-    name = function if isinstance(function, str) else getattr(function, "__name__", None)
-    if name not in pooling.__all__ or not (isinstance(function, str) or function is getattr(pooling, name)):
+    name = function if isinstance(function, str) else getattr(function, "__name__", "")
+    public = getattr(numpool, name, None) if name in plan.CALLS else None
+    if public is None or not (isinstance(function, str) or function is public):
         raise ValueError(
-            f"explain needs a pooling function or its name, one of {', '.join(pooling.__all__)}; got {function!r}"
+            f"explain needs a pooling function or its name, one of {', '.join(sorted(plan.CALLS))}; got {function!r}"
         )
-    given = inspect.signature(getattr(pooling, name)).bind(x, *args, **kwargs)
+    given = inspect.signature(public).bind(x, *args, **kwargs)
     given.apply_defaults()
     arrays = tuple(given.arguments.pop(key) for key in ("x", "grad_output", "indices") if key in given.arguments)
     given.arguments.pop("out")
-    call = plan.CALLS[pooling.OPERATIONS[name]](arrays, tuple(given.arguments.values()))
+    call = plan.CALLS[name](arrays, tuple(given.arguments.values()))
     source = call.arrays[0]
     print(f"{name}: {source.dtype} {source.shape} -> {' and '.join(str(result.shape) for result in call.results)}")
     if call.plan is None:

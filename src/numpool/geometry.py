@@ -1,15 +1,18 @@
-"""Windows: from kernel, stride, padding and dilation to one axis of windows.
+"""Windows: from kernel, stride, padding and dilation, or from an output size, to axes of windows.
 
-Output i of an axis reads the taps ``i * stride - before + j * dilation``, j < kernel, that lie inside the input. All
-sizes are Python integers, so nothing overflows before it has been checked.
+Output i of an axis reads the taps ``i * stride - before + j * dilation``, j < kernel, that lie inside the input; where
+its windows are irregular, a table says which. All sizes are Python integers, so nothing overflows before it has been
+checked.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from numpool.arguments import Pair, paddings, pair
+import numpy as np
+
+from numpool.arguments import AXES, TUPLES, Pair, each, integer, paddings
 
 # What the kernels' 64-bit sums of positions can hold.
 MOST = 2**62
@@ -17,7 +20,11 @@ MOST = 2**62
 
 @dataclass(frozen=True)
 class Axis:
-    """Regular windows over one spatial axis, `size` long."""
+    """Windows over one spatial axis, `size` long.
+
+    `table` holds (first tap, number of taps) of each window where they are not regular, for all planes or for each
+    plane in turn, of shape (1 or planes, out, 2); `kernel` and `stride` are then the largest of them.
+    """
 
     size: int
     out: int
@@ -26,6 +33,7 @@ class Axis:
     dilation: int
     before: int
     after: int
+    table: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def extent(self) -> int:
@@ -35,7 +43,7 @@ class Axis:
     @property
     def inside(self) -> bool:
         """Whether no window reaches beyond the input."""
-        return self.before == 0 and (self.out - 1) * self.stride + self.extent <= self.size
+        return self.table is None and self.before == 0 and (self.out - 1) * self.stride + self.extent <= self.size
 
     @property
     def tiles(self) -> bool:
@@ -44,14 +52,31 @@ class Axis:
 
     def counts_alike(self, padding: bool) -> bool:
         """Whether every window has the same number of positions in an average's divisor."""
+        if self.table is not None:
+            return False
         end = (self.out - 1) * self.stride - self.before + self.kernel
         return end <= self.size + self.after if padding else self.inside
+
+    def counts(self, padding: bool) -> np.ndarray:
+        """How many positions of each window count in an average's divisor."""
+        if self.table is not None:
+            return self.table[0, :, 1]
+        low, high = (-self.before, self.size + self.after) if padding else (0, self.size)
+        start = np.arange(self.out, dtype=np.int64) * self.stride - self.before
+        counts: np.ndarray = np.minimum(start + self.kernel, high) - np.maximum(start, low)
+        return np.maximum(counts, 0)
+
+    def transposed(self) -> Axis:
+        """For each position the windows of the table that hold it, as a table over them: they follow each other."""
+        assert self.table is not None
+        first, taps = self.table[0, :, 0], self.table[0, :, 1]
+        position = np.arange(self.size)
+        low = np.searchsorted(first + taps, position, "right")
+        return from_table(self.out, low[None], np.maximum(np.searchsorted(first, position, "right") - low, 0)[None])
 
 
 def axis(name: str, size: int, kernel: int, stride: int, padding: Pair | str, dilation: int, ceil: bool) -> Axis:
     """The windows over an axis of `size`; `name` is for the error texts."""
-    if size < 1:
-        raise ValueError(f"every spatial size must be at least 1; got {name} = {size}")
     extent = (kernel - 1) * dilation + 1
     if isinstance(padding, str):  # TensorFlow's and ONNX's words, which say the number of outputs: no ceil_mode
         ceil = False
@@ -80,28 +105,79 @@ def axis(name: str, size: int, kernel: int, stride: int, padding: Pair | str, di
     return Axis(size, out, kernel, stride, dilation, before, after)
 
 
-def spatial_axes(ndim: int, layout: str) -> Pair:
-    """Which axes of an array are its height and its width."""
-    return (ndim - 2, ndim - 1) if layout == "NCHW" else (ndim - 3, ndim - 2)
+UNIT = Axis(1, 1, 1, 1, 1, 0, 0)
+
+
+def from_table(size: int, first: np.ndarray, taps: np.ndarray) -> Axis:
+    """Windows of `taps` taps from `first` on: two arrays of shape (1 or planes, out); neither end ever falls back."""
+    table = np.stack([first, taps], -1).astype(np.int64)
+    stride = int(np.diff(first).max(initial=1))
+    return Axis(size, table.shape[1], max(1, int(taps.max())), stride, 1, 0, 0, np.ascontiguousarray(table))
+
+
+def adaptive_axis(size: int, out: int) -> Axis:
+    """`out` windows that share an axis evenly: window i is [floor(i * size / out), ceil((i + 1) * size / out))."""
+    if size % out == 0:
+        return Axis(size, out, size // out, size // out, 1, 0, 0)
+    if size * (out + 1) >= MOST:
+        raise ValueError(f"size * output_size must be below 2**62; got {size} * {out}")
+    i = np.arange(out, dtype=np.int64)
+    first, stop = i * size // out, ((i + 1) * size + out - 1) // out
+    return from_table(size, first[None], (stop - first)[None])
+
+
+def is_channels_last(layout: str) -> bool:
+    return layout.endswith("C")
+
+
+def rank_of(layout: str) -> int:
+    """The number of its spatial axes."""
+    return len(layout) - 2
+
+
+def spatial_axes(ndim: int, layout: str) -> tuple[int, ...]:
+    """Which axes of an array are spatial."""
+    end = ndim - is_channels_last(layout)
+    return tuple(range(end - rank_of(layout), end))
+
+
+def spatial_sizes(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    """The sizes that are pooled over, all at least 1."""
+    least = rank_of(layout) + is_channels_last(layout)
+    if len(shape) < least:
+        raise ValueError(f'layout "{layout}" needs at least {least} dimensions; got shape {shape}')
+    sizes = tuple(shape[a] for a in spatial_axes(len(shape), layout))
+    for name, size in zip(AXES[len(sizes)], sizes, strict=True):
+        if size < 1:
+            raise ValueError(f"every spatial size must be at least 1; got {name} = {size}")
+    return sizes
 
 
 def windows(
     shape: tuple[int, ...], layout: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any
-) -> tuple[Axis, Axis]:
-    """The windows over the height and the width of an input of this shape, from the caller's own arguments."""
-    least = 2 if layout == "NCHW" else 3
-    if len(shape) < least:
-        raise ValueError(f'layout "{layout}" needs at least {least} dimensions; got shape {shape}')
-    sizes = [shape[a] for a in spatial_axes(len(shape), layout)]
-    kernels = pair("kernel_size", kernel_size, 1)
+) -> tuple[Axis, ...]:
+    """The windows over the spatial axes of an input of this shape, from the caller's own arguments."""
+    sizes = spatial_sizes(shape, layout)
+    rank = len(sizes)
+    kernels = each("kernel_size", kernel_size, 1, rank)
     empty = stride is None or (isinstance(stride, tuple | list) and not stride)
-    strides = kernels if empty else pair("stride", stride, 1)
-    pads, dilations, ceil = paddings(padding), pair("dilation", dilation, 1), bool(ceil_mode)
-    h = axis("height", sizes[0], kernels[0], strides[0], pads[0], dilations[0], ceil)
-    w = axis("width", sizes[1], kernels[1], strides[1], pads[1], dilations[1], ceil)
-    return h, w
+    strides = kernels if empty else each("stride", stride, 1, rank)
+    pads, dilations = paddings(padding, rank), each("dilation", dilation, 1, rank)
+    every = zip(AXES[rank], sizes, kernels, strides, pads, dilations, strict=True)
+    return tuple(axis(*words, bool(ceil_mode)) for words in every)
 
 
-def output_shape(shape: tuple[int, ...], layout: str, h: Axis, w: Axis) -> tuple[int, ...]:
-    height, width = spatial_axes(len(shape), layout)
-    return (*shape[:height], h.out, w.out, *shape[width + 1 :])
+def adaptive_windows(shape: tuple[int, ...], layout: str, output_size: Any) -> tuple[Axis, ...]:
+    """Windows that share each spatial axis evenly; None keeps an axis as it is."""
+    sizes = spatial_sizes(shape, layout)
+    rank = len(sizes)
+    given = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * rank
+    if len(given) != rank:
+        raise ValueError(f"output_size must be an integer, None or {TUPLES[rank]}; got {output_size!r}")
+    wanted = [s if o is None else integer("output_size", o, 1) for s, o in zip(sizes, given, strict=True)]
+    return tuple(adaptive_axis(size, out) for size, out in zip(sizes, wanted, strict=True))
+
+
+def output_shape(shape: tuple[int, ...], layout: str, axes: tuple[Axis, ...]) -> tuple[int, ...]:
+    spatial = spatial_axes(len(shape), layout)
+    return (*shape[: spatial[0]], *(a.out for a in axes), *shape[spatial[-1] + 1 :])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from numpool.arrays import Shape
-from numpool.geometry import Axis, spatial_axes
+from numpool.geometry import Axis, is_channels_last, spatial_axes
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,23 @@ class Indices:
     convention: str
     shape: Shape
     layout: str
-    h: Axis
-    w: Axis
+    axes: tuple[Axis, ...]
 
     def __post_init__(self) -> None:
-        if self.h.kernel * self.w.kernel >= 2**31:
-            raise ValueError(f"indices need windows of fewer than 2**31 taps; got {self.h.kernel} x {self.w.kernel}")
+        if self.taps >= 2**31:
+            kernels = " x ".join(str(a.kernel) for a in self.axes)
+            raise ValueError(f"indices need windows of fewer than 2**31 taps; got {kernels}")
+
+    @property
+    def taps(self) -> int:
+        """Of the largest window."""
+        return prod(a.kernel for a in self.axes)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         if self.convention != "window":
             return np.dtype(np.int64)
-        taps = self.h.kernel * self.w.kernel
-        return np.dtype(np.uint8 if taps <= 255 else np.uint16 if taps <= 65535 else np.int32)
+        return np.dtype(np.uint8 if self.taps <= 255 else np.uint16 if self.taps <= 65535 else np.int32)
 
     @property
     def no_tap(self) -> int:
@@ -45,17 +49,16 @@ class Indices:
     def steps(self) -> list[int]:
         """What one step along each axis of the input adds to an index."""
         shape, ndim = self.shape, len(self.shape)
-        height, width = spatial_axes(ndim, self.layout)
+        spatial = spatial_axes(ndim, self.layout)
         steps = [0] * ndim
-        if self.convention == "plane":
-            steps[height], steps[width] = shape[width], 1
-        elif self.convention == "tensor":
+        if self.convention == "tensor":
             steps = [prod(shape[a + 1 :]) for a in range(ndim)]
-        elif self.convention == "nhwc":
-            channel = ndim - 1 if self.layout == "NHWC" else ndim - 3
-            channels = shape[channel] if channel >= 0 else 1
-            steps[height], steps[width] = shape[width] * channels, channels
-            if channel >= 0:
+        elif self.convention != "window":
+            channel = ndim - 1 if is_channels_last(self.layout) else spatial[0] - 1
+            channels = shape[channel] if self.convention == "nhwc" and channel >= 0 else 1
+            for a in spatial:
+                steps[a] = prod(shape[a + 1 : spatial[-1] + 1]) * channels
+            if self.convention == "nhwc" and channel >= 0:
                 steps[channel] = 1
         return steps
 
@@ -74,27 +77,60 @@ class Indices:
                 raise ValueError(f"{self.convention} indices must lie within {low} and {high}; got {found}")
         return indices.astype(self.dtype)
 
+    def places(self, indices: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """Where each index stands along each spatial axis, and which of them name an element of their own plane."""
+        spatial = spatial_axes(len(self.shape), self.layout)
+        grid = np.ogrid[tuple(slice(n) for n in indices.shape)]
+        rest = indices.astype(np.int64)
+        if self.convention == "window":
+            good = (rest >= 0) & (rest < self.taps)
+            places = []
+            for a, side in reversed(list(zip(spatial, self.axes, strict=True))):
+                start = grid[a] * side.stride - side.before
+                if side.table is not None:
+                    start = side.table[0, :, 0].reshape([-1 if b == a else 1 for b in range(rest.ndim)])
+                    good = good & (rest % side.kernel < side.table[0, :, 1].reshape(start.shape))
+                places.insert(0, start + rest % side.kernel * side.dilation)
+                rest = rest // side.kernel
+        else:
+            steps = self.steps()
+            rest = rest - sum(step * grid[a] for a, step in enumerate(steps) if a not in spatial)
+            good, places = rest >= 0, []
+            for a in spatial:
+                places.append(rest // steps[a])
+                rest = rest % steps[a]
+            good = good & (rest == 0)
+        for side, place in zip(self.axes, places, strict=True):
+            good = good & (place >= 0) & (place < side.size)
+        return places, good
+
     def wrong(self, indices: np.ndarray) -> str:
         """Which index names no element of its plane, or no tap inside the input, for the error text."""
-        axes, sides = spatial_axes(len(self.shape), self.layout), (self.h, self.w)
-        grid = np.ogrid[tuple(slice(n) for n in indices.shape)]
-        flat = indices.astype(np.int64)
-        if self.convention == "window":
-            good, rule = flat >= 0, "name a tap of their window that lies inside the input"
-            taps = (flat // self.w.kernel, flat % self.w.kernel)
-            places = [
-                grid[a] * side.stride - side.before + tap * side.dilation
-                for a, side, tap in zip(axes, sides, taps, strict=True)
-            ]
-        else:
-            steps, rule = self.steps(), "lie in their own plane of the input"
-            rest = flat - sum(step * grid[a] for a, step in enumerate(steps) if a not in axes)
-            good = (rest >= 0) & (rest % steps[axes[0]] % steps[axes[1]] == 0)
-            places = [rest // steps[axes[0]], rest % steps[axes[0]] // steps[axes[1]]]
-        for side, place in zip(sides, places, strict=True):
-            good = good & (place >= 0) & (place < side.size)
-        where = tuple(int(n) for n in np.argwhere(~good & (flat != self.no_tap))[0])
+        rule = "name a tap of their window that lies inside the input"
+        if self.convention != "window":
+            rule = "lie in their own plane of the input"
+        good = self.places(indices)[1]
+        where = tuple(int(n) for n in np.argwhere(~good & (indices != self.no_tap))[0])
         return (
             f'"{self.convention}" indices must be {self.no_tap} or {rule}, of shape {self.shape}; '
             f"got {indices[where]} at {where}"
         )
+
+    def named(self, places: list[np.ndarray], good: np.ndarray, order: np.ndarray | None = None) -> np.ndarray:
+        """Indices of these places along the spatial axes, "no tap" where they are not `good`; `order`: tap numbers."""
+        if self.convention == "window":
+            assert order is not None
+            return np.where(good, order, self.no_tap).astype(self.dtype)
+        spatial, flat = spatial_axes(len(self.shape), self.layout), np.zeros(good.shape, np.int64)
+        grid = np.ogrid[tuple(slice(n) for n in good.shape)]
+        for a, step in enumerate(self.steps()):
+            flat += step * (places[a - spatial[0]] if a in spatial else grid[a])
+        return np.where(good, flat, -1)
+
+    def in_plane(self, indices: np.ndarray) -> tuple[Indices, np.ndarray]:
+        """The same indices as positions in their planes."""
+        places, good = self.places(indices)
+        if not (good | (indices == self.no_tap)).all():
+            raise ValueError(self.wrong(indices))
+        plane = Indices("plane", self.shape, self.layout, self.axes)
+        return plane, plane.named(places, good)

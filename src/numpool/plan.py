@@ -5,7 +5,7 @@
     pool  --->  call: arguments and arrays, checked  --->  make_spec  --->  _kernels.Plan, remembered
                   |                                          |
                   arguments: every form as one type          blocks: how much is done at a time
-                  geometry:  the windows of an axis
+                  geometry:  the windows of an axis         flatten: the axes as the kernels know them
                   arrays:    which axes are leads, rows, pixels and lanes
                   indices:   what an index means
 
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from numpool import _kernels, arguments
-from numpool.arguments import INDEXES, LAYOUTS, choice
+from numpool.arguments import INDEXES, LAYOUTS, RANKS, choice
 from numpool.arrays import (
     DTYPES,
     FLOATS,
@@ -37,7 +37,17 @@ from numpool.arrays import (
     readable,
 )
 from numpool.blocks import axis_words, blocks
-from numpool.geometry import Axis, output_shape, spatial_axes, windows
+from numpool.flatten import flatten, is_copy
+from numpool.geometry import (
+    UNIT,
+    Axis,
+    adaptive_windows,
+    is_channels_last,
+    output_shape,
+    spatial_axes,
+    spatial_sizes,
+    windows,
+)
 from numpool.indices import Indices
 from numpool.threads import plan_threads
 
@@ -71,8 +81,7 @@ def dense(strides: list[int], dims: list[int], inner: int) -> bool:
 def make_spec(
     operation: str,
     at: Place,
-    h: Axis,
-    w: Axis,
+    axes: tuple[Axis, ...],
     x: np.ndarray,
     y: np.ndarray,
     results: tuple[Result, ...],
@@ -80,21 +89,34 @@ def make_spec(
     index: tuple[np.ndarray, Indices] | None = None,
     divisor: int = 0,
     count_padding: bool = True,
+    scatter: bool = False,
 ) -> dict[str, Any]:
-    """The words of a plan, see `_kernels.Plan`: x is the array of input shape, y the one of output shape."""
+    """The words of a plan, see `_kernels.Plan`: x is the array of input shape, y the one of output shape.
+
+    `scatter`: the gradient of an extremum whose windows are not to be looked at.
+    """
     backward, extremum = operation.endswith("backward"), operation in ("max", "min")
-    dims, _, _, lanes = at.split(x.shape)
-    lanes = lanes or 1
-    x_lead, *x_inner, _ = at.split(x.strides)
-    y_lead, *y_inner, _ = at.split(y.strides)
-    i_lead, *i_inner, _ = at.split(index[0].strides) if index else at.split(y.strides)
-    p_lead, *p_inner = at.split(index[1].steps()) if index else at.split(y.strides)
-    lead, (x_lead, y_lead, i_lead, p_lead) = merged(dims, [x_lead, y_lead, i_lead, p_lead])
-    stacked = lead and (x_lead[-1], y_lead[-1]) == (h.size * x_inner[0], h.out * y_inner[0])
-    if stacked and h.tiles and not backward and (extremum or divisor):
+    lanes = at.split(x.shape)[2] or 1
+    strides = (x.strides, y.strides, index[0].strides if index else y.strides, index[1].steps() if index else y.strides)
+    steps = [[*lead, *inner] for lead, inner, _ in map(at.split, strides)]
+    lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index[0].itemsize if index else 0, 0]
+    way = "scatter" if scatter else "spread" if backward else "fold"
+    flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way)
+    d, h, w = flat.axes
+    own_tables = any(a.table is not None and len(a.table) > 1 for a in flat.axes)
+    leads = len(flat.lead)
+    lead, heads = flat.lead, [own[:leads] for own in flat.steps]
+    inner = [own[leads:] for own in flat.steps]
+    if d is not UNIT:  # the innermost lead counts the slabs of the output; the kernel finds those of the input
+        lead = [*lead, d.out]
+        heads = [[*head, step * (n in (1, 2))] for n, (head, (step, _, _)) in enumerate(zip(heads, inner, strict=True))]
+    lead, heads = merged(lead, heads)
+    stacked = lead and [head[-1] for head in heads[:2]] == [h.size * inner[0][1], h.out * inner[1][1]]
+    if stacked and d is UNIT and h.tiles and not backward and (extremum or divisor):
         # Planes without a gap between them, and no window across it: a single tall plane.
         h = replace(h, size=h.size * lead[-1], out=h.out * lead[-1], after=0)
-        del lead[-1], x_lead[-1], y_lead[-1]
+        for row in (lead, *heads):
+            del row[-1]
     rows, cols = (h.size, w.size) if backward else (h.out, w.out)
     rows *= prod(lead)
     spec = {
@@ -106,12 +128,13 @@ def make_spec(
         "rows": rows,
         "cols": cols,
         "lanes": lanes,
+        "d": None if d is UNIT else axis_words(d, False),
         "h": axis_words(h, extremum),
         "w": axis_words(w, extremum),
-        "x": (x_lead, *x_inner),
+        "x": (heads[0], *inner[0]),
         "x_extent": extent(x),
-        "y": (y_lead, *y_inner),
-        "y_dense": not backward and dense([*y_lead, *y_inner], [*lead, h.out, w.out], lanes * y.itemsize),
+        "y": (heads[1], *inner[1]),
+        "y_dense": not backward and dense([*heads[1], *inner[1][1:]], [*lead, h.out, w.out], lanes * y.itemsize),
         "index": None,
         "count_padding": count_padding,
         "divisor": divisor,
@@ -120,15 +143,22 @@ def make_spec(
         "cost": x.nbytes + y.nbytes,
         "parts": False,
         "scatter": False,
+        "own_tables": own_tables,
     }
     if index:
         spec |= {
-            "index": (i_lead, *i_inner),
+            "index": (heads[2], *inner[2]),
             "index_size": index[0].itemsize,
             "window_index": index[1].convention == "window",
-            "position": (p_lead, *p_inner),
+            "position": (heads[3], *inner[3], at.split(index[1].steps())[2]),
         }
-    return spec | blocks(operation, x.dtype.name, h, w, lanes, rows, divisor)
+    spec |= blocks(operation, x.dtype.name, (d, h, w), lanes, rows, divisor)
+    if scatter:
+        spec |= {"block": (h.size, w.size, lanes), "scatter": True}
+    if own_tables:  # blocks keep to a plane
+        rows, *others = spec["block"]
+        spec["block"] = (h.out if rows >= h.out else 1, *others)
+    return spec
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
@@ -138,27 +168,41 @@ def make_spec(
 class Call:
     """A checked call: what to run, on which arrays, into what."""
 
-    plan: _kernels.Plan | None  # None: there is nothing to compute
+    plan: _kernels.Plan | None  # None: there is nothing to compute, or `compute` does it
     arrays: Arrays
     results: tuple[Result, ...]
-    place: Place
+    place: Place | None = None
     blame: Callable[[], str] | None = None  # says which index names no tap, once one does
+    compute: Callable[[], Arrays] | None = None  # instead of a plan, where several make the results
 
 
-def extremum_call(operation: str, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+def extremum_call(operation: str, rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, index = args
-    layout, index = choice("layout", layout, LAYOUTS), choice("index", index, INDEXES)
+    layout, index = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
     x = checked_array("x", sources[0], DTYPES)
-    h, w = windows(x.shape, layout, kernel_size, stride, padding, dilation, ceil_mode)
-    shape = output_shape(x.shape, layout, h, w)
-    indices = Indices(index, x.shape, layout, h, w) if return_indices else None
+    axes = windows(x.shape, layout, kernel_size, stride, padding, dilation, ceil_mode)
+    return extremum_of(operation, x, layout, axes, index if return_indices else None)
+
+
+def adaptive_extremum_call(operation: str, rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    output_size, return_indices, layout, index = args
+    layout, index = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
+    x = checked_array("x", sources[0], DTYPES)
+    axes = adaptive_windows(x.shape, layout, output_size)
+    return extremum_of(operation, x, layout, axes, index if return_indices else None)
+
+
+def extremum_of(operation: str, x: np.ndarray, layout: str, axes: tuple[Axis, ...], index: str | None) -> Call:
+    """The call on windows already known; `index`: the convention of the indices, None for none."""
+    shape = output_shape(x.shape, layout, axes)
+    indices = Indices(index, x.shape, layout, axes) if index else None
     results = tuple(Result(shape, dtype) for dtype in ((x.dtype, indices.dtype) if indices else (x.dtype,)))
     x, at = readable(x, layout)
     if 0 in shape:
         return Call(None, (x,), results, at)
     y, *where = (at.unallocated(r.shape, r.dtype) for r in results)
     name, named = ("arg" + operation, (where[0], indices)) if indices else (operation, None)
-    plan = _kernels.Plan(make_spec(name, at, h, w, x, y, results, index=named))
+    plan = _kernels.Plan(make_spec(name, at, axes, x, y, results, index=named))
     return Call(plan, (x,), results, at)
 
 
@@ -178,112 +222,206 @@ def average_dtype(dtype: Any, source: np.dtype[Any]) -> np.dtype[Any]:
     return wanted
 
 
-def is_wide(source: np.dtype[Any], result: np.dtype[Any], h: Axis, w: Axis) -> bool:
+def is_wide(source: np.dtype[Any], result: np.dtype[Any], axes: tuple[Axis, ...]) -> bool:
     """Whether sums of a window need the wider accumulator (see average.h)."""
     if source.name in FLOATS:
-        depth = (h.kernel - 1).bit_length() + (w.kernel - 1).bit_length()
-        return h.kernel > 16 or w.kernel > 16 or depth > 7 or result != source
-    taps = min(h.kernel, h.size) * min(w.kernel, w.size)
+        depth = sum((a.kernel - 1).bit_length() for a in axes)
+        return max(a.kernel for a in axes) > 16 or depth > 7 or result != source
+    taps = prod(min(a.kernel, a.size) for a in axes)
     if taps >= 2**31:
-        raise ValueError(f"integer averages need windows of fewer than 2**31 elements; got {h.kernel} x {w.kernel}")
+        kernels = " x ".join(str(a.kernel) for a in axes)
+        raise ValueError(f"integer averages need windows of fewer than 2**31 elements; got {kernels}")
     return taps > 32767
 
 
-def common_divisor(h: Axis, w: Axis, override: int, count_padding: bool) -> int:
+def common_divisor(axes: tuple[Axis, ...], override: int, count_padding: bool) -> int:
     """The divisor of every window, or 0 where they differ."""
     if override:
         return override
-    taps = h.kernel * w.kernel
+    taps = prod(a.kernel for a in axes)
     if count_padding and taps >= 2**63:
-        raise ValueError(
-            f"a window that counts its padding must have fewer than 2**63 taps; got {h.kernel} x {w.kernel}"
-        )
-    return taps if h.counts_alike(count_padding) and w.counts_alike(count_padding) else 0
+        kernels = " x ".join(str(a.kernel) for a in axes)
+        raise ValueError(f"a window that counts its padding must have fewer than 2**63 taps; got {kernels}")
+    return taps if all(a.counts_alike(count_padding) for a in axes) else 0
 
 
-def average_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+def average_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, layout, dtype = args
-    layout, override = choice("layout", layout, LAYOUTS), arguments.divisor(divisor_override)
+    layout, override = choice("layout", layout, LAYOUTS[rank]), arguments.divisor(divisor_override)
     x = checked_array("x", sources[0], DTYPES)
+    axes = windows(x.shape, layout, kernel_size, stride, padding, 1, ceil_mode)
+    return average_of(x, layout, axes, dtype, override, bool(count_include_pad))
+
+
+def adaptive_average_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    output_size, layout, dtype = args
+    layout = choice("layout", layout, LAYOUTS[rank])
+    x = checked_array("x", sources[0], DTYPES)
+    return average_of(x, layout, adaptive_windows(x.shape, layout, output_size), dtype)
+
+
+def average_of(
+    x: np.ndarray, layout: str, axes: tuple[Axis, ...], dtype: Any, override: int = 0, padded: bool = False
+) -> Call:
+    """The call on windows already known."""
     dtype = average_dtype(dtype, x.dtype)
-    h, w = windows(x.shape, layout, kernel_size, stride, padding, 1, ceil_mode)
-    result = Result(output_shape(x.shape, layout, h, w), dtype)
+    result = Result(output_shape(x.shape, layout, axes), dtype)
     x, at = readable(x, layout)
     if 0 in result.shape:
         return Call(None, (x,), (result,), at)
-    name = "wide_average" if is_wide(x.dtype, dtype, h, w) else "average"
-    padded = bool(count_include_pad)
-    common = common_divisor(h, w, override, padded)
+    name = "wide_average" if is_wide(x.dtype, dtype, axes) else "average"
+    common = common_divisor(axes, override, padded)
     y = at.unallocated(result.shape, dtype)
-    plan = _kernels.Plan(make_spec(name, at, h, w, x, y, (result,), divisor=common, count_padding=padded))
+    plan = _kernels.Plan(make_spec(name, at, axes, x, y, (result,), divisor=common, count_padding=padded))
     return Call(plan, (x,), (result,), at)
 
 
-def checked_gradient(source: Any, shape: Shape, layout: str, h: Axis, w: Axis) -> np.ndarray:
+def checked_gradient(source: Any, shape: Shape, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
     grad = checked_array("grad_output", source, FLOATS)
-    wanted = output_shape(shape, layout, h, w)
+    wanted = output_shape(shape, layout, axes)
     if grad.shape != wanted:
         raise ValueError(f"grad_output must have the output's shape {wanted} for input_shape {shape}; got {grad.shape}")
     return grad
 
 
-def extremum_backward_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+def extremum_backward_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     input_shape, kernel_size, stride, padding, dilation, ceil_mode, layout, index = args
-    layout, index = choice("layout", layout, LAYOUTS), choice("index", index, INDEXES)
+    layout, index = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
     shape = arguments.input_size(input_shape)
-    h, w = windows(shape, layout, kernel_size, stride, padding, dilation, ceil_mode)
-    grad = checked_gradient(sources[0], shape, layout, h, w)
-    meaning = Indices(index, shape, layout, h, w)
+    axes = windows(shape, layout, kernel_size, stride, padding, dilation, ceil_mode)
+    return scattered(sources, shape, layout, axes, index, rank == 3)
+
+
+def adaptive_extremum_backward_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    input_shape, output_size, layout, index = args
+    layout, index = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
+    shape = arguments.input_size(input_shape)
+    axes = adaptive_windows(shape, layout, output_size)
+    regular = rank < 3 and all(a.table is None for a in axes)
+    return scattered(sources, shape, layout, axes, index, not regular)
+
+
+def scattered(
+    sources: tuple[Any, ...], shape: Shape, layout: str, axes: tuple[Axis, ...], index: str, anywhere: bool
+) -> Call:
+    """A gradient by its indices; `anywhere`: the kernel is not to look at the windows."""
+    grad = checked_gradient(sources[0], shape, layout, axes)
+    meaning = Indices(index, shape, layout, axes)
     indices = meaning.checked(sources[1], grad.shape)
-    reach = h.size * max(
-        meaning.steps()[spatial_axes(len(shape), layout)[0]], w.size * (shape[-1] if layout == "NHWC" else 1)
-    )
+    outermost = meaning.steps()[spatial_axes(len(shape), layout)[0]]
+    reach = max(axes[0].size * outermost, prod(a.size for a in axes) * (shape[-1] if is_channels_last(layout) else 1))
     if reach >= 2**31:
         raise ValueError(
             f"gradients by index need planes that span fewer than 2**31 positions; got {reach} for {shape}"
         )
     result = Result(shape, grad.dtype)
+    if 0 not in shape and anywhere and index == "window":
+        meaning, indices = meaning.in_plane(indices)
     grad, at = readable(grad, layout)
     if 0 in shape:
         return Call(None, (grad,), (result,), at)
     if not at.fits(indices):
         given, indices = indices, at.empty(indices.shape, indices.dtype)
         np.copyto(indices, given)
+    if anywhere:
+        grad, indices = at.evenly(grad), at.evenly(indices)
     x = at.unallocated(shape, grad.dtype)
-    plan = _kernels.Plan(make_spec("extremum_backward", at, h, w, x, grad, (result,), index=(indices, meaning)))
+    plan = _kernels.Plan(
+        make_spec("extremum_backward", at, axes, x, grad, (result,), index=(indices, meaning), scatter=anywhere)
+    )
     return Call(plan, (grad, indices), (result,), at, partial(meaning.wrong, indices))
 
 
-def average_backward_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+def average_backward_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     input_shape, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, layout = args
-    layout, override = choice("layout", layout, LAYOUTS), arguments.divisor(divisor_override)
+    layout, override = choice("layout", layout, LAYOUTS[rank]), arguments.divisor(divisor_override)
     shape = arguments.input_size(input_shape)
-    h, w = windows(shape, layout, kernel_size, stride, padding, 1, ceil_mode)
-    grad = checked_gradient(sources[0], shape, layout, h, w)
+    axes = windows(shape, layout, kernel_size, stride, padding, 1, ceil_mode)
+    grad = checked_gradient(sources[0], shape, layout, axes)
+    return spread_of(grad, shape, layout, axes, override, bool(count_include_pad))
+
+
+def spread_of(
+    grad: np.ndarray, shape: Shape, layout: str, axes: tuple[Axis, ...], override: int = 0, padded: bool = False
+) -> Call:
+    """The gradient of an average over regular windows, of which three axes' have one at least that is a copy."""
     result = Result(shape, grad.dtype)
     grad, at = readable(grad, layout)
     if 0 in shape:
         return Call(None, (grad,), (result,), at)
-    padded = bool(count_include_pad)
-    common = common_divisor(h, w, override, padded)
+    if any(a.table is not None for a in axes) or (len(axes) == 3 and not is_copy(axes[0]) and not is_copy(axes[1])):
+        return Call(None, (grad,), (result,), at, compute=lambda: (spread_apart(grad, layout, axes, override, padded),))
+    common = common_divisor(axes, override, padded)
     x = at.unallocated(shape, grad.dtype)
-    spec = make_spec("average_backward", at, h, w, x, grad, (result,), divisor=common, count_padding=padded)
+    spec = make_spec("average_backward", at, axes, x, grad, (result,), divisor=common, count_padding=padded)
     return Call(_kernels.Plan(spec), (grad,), (result,), at)
 
 
-# Each takes its sources, and its arguments in the order of the public function's signature.
-CALLS: dict[str, Callable[[tuple[Any, ...], tuple[Any, ...]], Call]] = {
-    "max": partial(extremum_call, "max"),
-    "min": partial(extremum_call, "min"),
-    "average": average_call,
-    "extremum_backward": extremum_backward_call,
-    "average_backward": average_backward_call,
-}
+def adaptive_average_backward_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    input_shape, layout = args
+    layout, shape = choice("layout", layout, LAYOUTS[rank]), arguments.input_size(input_shape)
+    grad = checked_array("grad_output", sources[0], FLOATS)
+    if grad.ndim != len(shape):
+        raise ValueError(f"grad_output must have as many axes as input_shape {shape}; got shape {grad.shape}")
+    axes = adaptive_windows(shape, layout, spatial_sizes(grad.shape, layout))
+    return spread_of(checked_gradient(grad, shape, layout, axes), shape, layout, axes)
+
+
+def copy_axis(size: int) -> Axis:
+    return Axis(size, size, 1, 1, 1, 0, 0)
+
+
+def spread_apart(grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override: int, padded: bool) -> np.ndarray:
+    """The gradient of an average over irregular windows, or over three axes: the share of each window, and then one
+    axis after the other."""
+    spatial = spatial_axes(grad.ndim, layout)
+    shares = grad.astype(np.float64 if grad.dtype == np.float64 else np.float32, copy=False)
+    counts: Any = override
+    if not override:
+        along = [[-1 if b == a else 1 for b in range(grad.ndim)] for a in spatial]
+        counts = prod(a.counts(padded).reshape(shape) for a, shape in zip(axes, along, strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a window without an element has no share to give
+        shares = shares / np.asarray(counts, shares.dtype)
+    for i, a in enumerate(axes):
+        if is_copy(a):
+            continue
+        stage = [copy_axis(shares.shape[b]) for b in spatial]
+        stage[i] = a if a.table is None else a.transposed()
+        if a.table is None:
+            shape = tuple(a.size if b == spatial[i] else n for b, n in enumerate(shares.shape))
+            call = spread_of(shares, shape, layout, tuple(stage), 1)
+        else:
+            call = average_of(shares, layout, tuple(stage), None, 1)
+        shares = perform(call, None, ())[0]
+    return shares.astype(grad.dtype, copy=False)
+
+
+# By public function: each takes the sources, and the arguments in the order of the function's signature.
+CALLS: dict[str, Callable[[tuple[Any, ...], tuple[Any, ...]], Call]] = {}
+for _n in RANKS:
+    for _name in ("max", "min"):
+        CALLS[f"{_name}_pool{_n}d"] = partial(extremum_call, _name, _n)
+        CALLS[f"{_name}_pool{_n}d_backward"] = partial(extremum_backward_call, _n)
+    CALLS[f"adaptive_max_pool{_n}d"] = partial(adaptive_extremum_call, "max", _n)
+    CALLS[f"adaptive_max_pool{_n}d_backward"] = partial(adaptive_extremum_backward_call, _n)
+    CALLS[f"avg_pool{_n}d"] = partial(average_call, _n)
+    CALLS[f"avg_pool{_n}d_backward"] = partial(average_backward_call, _n)
+    CALLS[f"adaptive_avg_pool{_n}d"] = partial(adaptive_average_call, _n)
+    CALLS[f"adaptive_avg_pool{_n}d_backward"] = partial(adaptive_average_backward_call, _n)
+
+
+def deliver(results: tuple[Result, ...], compute: Callable[[], Arrays], out: Any, sources: Arrays) -> Arrays:
+    """What `compute` makes, into `out` where that is given; it is looked at first."""
+    return perform(Call(None, sources, results, compute=compute), out, sources)
 
 
 def perform(call: Call, out: Any, sources: Arrays) -> Arrays:
     """Run a call: into `out`, directly where its memory allows, else through new arrays."""
     outs = checked_outs(out, call.results, sources)
+    if call.compute:
+        results = call.compute()
+        return results if outs is None else written(outs, results)
+    assert call.place is not None
     if call.plan is None:
         return outs or tuple(call.place.empty(r.shape, r.dtype) for r in call.results)
     direct = outs is not None and all(call.place.is_of(array) for array in outs)
@@ -291,8 +429,10 @@ def perform(call: Call, out: Any, sources: Arrays) -> Arrays:
     if results is None:
         assert call.blame is not None
         raise ValueError(call.blame())
-    if outs is None or direct:
-        return results
+    return results if outs is None or direct else written(outs, results)
+
+
+def written(outs: Arrays, results: Arrays) -> Arrays:
     for array, result in zip(outs, results, strict=True):
         np.copyto(array, result)
     return outs
@@ -323,16 +463,23 @@ def pool(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: An
 # --- for explain -----------------------------------------------------------------------------------------------------
 
 
+# What the kernels call their axes, in explain's words.
+WORDS = {"d": "depth", "h": "height", "w": "width"}
+
+
 def describe(plan: _kernels.Plan) -> list[str]:
     """A plan in words."""
     spec = plan.spec
     lines = []
-    for name, a in (("height", spec["h"]), ("width", spec["w"])):
+    for name in ("d", "h", "w"):
+        a = spec[name]
+        if a is None or a["size"] == a["out"] == a["kernel"] == 1:
+            continue
         chain = "" if len(a["passes"]) == 1 else f", in passes of (taps, gap) {' '.join(map(str, a['passes']))}"
-        lines.append(
-            f"{name}: {a['out']} windows of {a['kernel']} taps over {a['size']}, stride {a['stride']}, dilation "
-            f"{a['step']}, padding ({a['before']}, {a['after']}){chain}"
-        )
+        windows = f"{a['out']} windows of {'' if a['table'] is None else 'up to '}{a['kernel']} taps over {a['size']}"
+        if a["table"] is None:
+            windows += f", stride {a['stride']}, dilation {a['step']}, padding ({a['before']}, {a['after']}){chain}"
+        lines.append(f"{WORDS[name]}: {windows}")
     if "average" in spec["operation"]:
         lines.append(f"divisor: {spec['divisor'] or 'the window without padding, or clipped to it'}")
     lines.append(f"{spec['planes']} planes, {spec['lanes']} lanes a pixel, as {spec['operation']} of {spec['dtype']}")

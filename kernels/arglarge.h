@@ -1,0 +1,171 @@
+/* Template: windows of any size with their taps: across every row, then down the rows, then from slab to slab. The
+ * includer is argextremum.h. */
+/* `rows` image rows from `first` on, `step` apart, to (value, tap) rows: the tile's columns of windows. */
+static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, const numpool_tile *tile, const char *plane,
+                                                      ptrdiff_t first, ptrdiff_t rows, ptrdiff_t step, ptrdiff_t first_tap,
+                                                      ptrdiff_t tap_weight, char *packed, char *dst, ptrdiff_t apart)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
+    const numpool_axis *w = &job->w;
+    const numpool_pixels at = numpool_reach(w, tile->col0, tile->col1);
+    const ptrdiff_t pitch = FN(pitch)(at.span * lanes), dst_pitch = FN(pitch)(cols * lanes);
+    const ptrdiff_t at_once = numpool_max(1, NUMPOOL_PACKED / numpool_max(pitch, 1));
+    const int halves = w->stride == 2 && lanes == 1 && w->step == 1 && w->kernel <= 5;
+    /* rows that are comparable as they lie, and that `across` reads exactly, need no packing */
+    const int as_is = KIND == KIND_FLOAT && !MINIMUM && at.left + at.right == 0 && job->x.pixel == lanes * ELEM_SIZE
+                      && (w->stride == 1 ? cols * lanes >= LANES : lanes >= LANES);
+    for (ptrdiff_t r = 0; r < rows; r += at_once) {
+        const ptrdiff_t some = numpool_min(at_once, rows - r), src_pitch = step * job->x.row;
+        const char *src = plane + (first + r * step) * job->x.row + at.low * job->x.pixel + tile->lane0 * ELEM_SIZE;
+        if (!as_is) {
+            FN(pack_image)(job, lanes, &at, src, src_pitch, some, packed, pitch);
+            FN(pad_rows)(lanes, &at, some, packed, pitch);
+        }
+        const ptrdiff_t from_pitch = as_is ? src_pitch : pitch;
+        numpool_fold f = {.src = as_is ? src : packed, .src_pitch = from_pitch, .step = w->step * lanes * ACC_SIZE,
+                          .taps = w->kernel, .first_tap = first_tap, .tap_weight = tap_weight, .dst = dst + r * dst_pitch,
+                          .dst_pitch = dst_pitch, .dst_apart = apart, .rows = some, .n = cols * lanes, .job = job};
+        if (w->stride == 1 || cols == 1) {
+            CORE(across)(&f);
+        } else if (halves) {
+            CORE(across2)(&f);
+        } else {
+            f.src_pitch = w->stride * lanes * ACC_SIZE;
+            f.dst_pitch = lanes * ACC_SIZE;
+            f.rows = cols;
+            f.n = lanes;
+            for (ptrdiff_t i = 0; i < some; i++, f.src += from_pitch, f.dst += dst_pitch)
+                CORE(across)(&f);
+        }
+    }
+}
+
+/* Rows [first, last) of windows over one slab, to (value, tap) rows. */
+static void FN(upright_windows)(const numpool_job *job, const numpool_tile *tile, const numpool_large *way,
+                                const char *slab, ptrdiff_t first, ptrdiff_t last, char *dst)
+{
+    const numpool_axis *h = &job->h;
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0, pitch = way->pitch;
+    const int alone = last - first == 1; /* then only the window's own rows, which may lie apart */
+    const numpool_window top = numpool_clip(h, first);
+    const ptrdiff_t unit = alone ? h->step : 1;
+    const ptrdiff_t begin = alone ? top.first : numpool_max(0, first * h->stride - h->before);
+    const ptrdiff_t stop = (last - 1) * h->stride - h->before + (h->kernel - 1) * h->step + 1;
+    const ptrdiff_t count = alone ? top.taps : numpool_max(0, numpool_min(h->in, stop) - begin);
+    FN(row_windows)(job, tile, slab, begin, count, unit, 0, way->unit_x, way->packed, way->rows, way->apart);
+    ptrdiff_t inner, outer;
+    numpool_interior(h, &inner, &outer);
+    for (ptrdiff_t r = first, end; r < last; r = end) {
+        const numpool_window window = numpool_clip(h, r);
+        end = r >= inner && r < outer ? numpool_min(outer, last) : r + 1;
+        numpool_fold f = {.src = way->rows + (window.first - begin) / unit * pitch, .src_pitch = h->stride * pitch,
+                          .step = h->step / unit * pitch, .taps = window.taps, .first_tap = window.skipped,
+                          .tap_weight = way->unit_y, .rows = end - r, .n = cols * lanes, .src_apart = way->apart,
+                          .dst = dst + (r - first) * pitch, .dst_pitch = pitch, .dst_apart = way->apart, .job = job};
+        if (window.taps)
+            CORE(upright)(&f);
+        else
+            FN(fill)(f.dst, f.n);
+    }
+}
+
+/* One window over one slab, joined to `best`: its taps as the columns of images of their own, taken some at a time.
+ * `base` is what the slab adds to a tap. */
+static void FN(window_in_parts)(const numpool_job *job, const numpool_tile *tile, const numpool_large *way,
+                                const char *slab, numpool_window down, numpool_window right, ptrdiff_t base, char *best)
+{
+    const numpool_axis *h = &job->h, *w = &job->w;
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
+    const numpool_tile one = {.col1 = 1, .lane0 = tile->lane0, .lane1 = tile->lane1};
+    numpool_job part = *job;
+    part.x.pixel = w->step * job->x.pixel;
+    for (ptrdiff_t i = 0; i < down.taps; i += NUMPOOL_PART)
+        for (ptrdiff_t j = 0; j < right.taps; j += NUMPOOL_PART) {
+            const ptrdiff_t some = numpool_min(NUMPOOL_PART, down.taps - i);
+            const ptrdiff_t across = numpool_min(NUMPOOL_PART, right.taps - j);
+            part.w = (numpool_axis){.in = across, .out = 1, .kernel = across, .stride = 1, .step = 1, .passes = 1};
+            FN(row_windows)(&part, &one, slab + (right.first + j * w->step) * job->x.pixel, down.first + i * h->step, some,
+                            h->step, right.skipped + j, way->unit_x, way->packed, way->rows, way->apart);
+            const numpool_fold f = {.src = way->rows, .src_pitch = way->pitch, .step = way->pitch, .taps = some, .rows = 1,
+                                    .first_tap = down.skipped + i, .tap_weight = way->unit_y, .n = lanes,
+                                    .src_apart = way->apart, .dst = best + way->pitch, .dst_pitch = way->pitch,
+                                    .dst_apart = way->apart, .job = job};
+            CORE(upright)(&f);
+            CORE(join)(best, best + way->pitch, way->apart, lanes, base);
+        }
+}
+
+/* How a tile goes; its scratch is `packed_size` and twice `apart`. */
+static void FN(large_way)(const numpool_job *job, const numpool_tile *tile, char *scratch, numpool_large *way)
+{
+    const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0, rows = tile->row1 - tile->row0;
+    const numpool_axis *h = &job->h, *w = &job->w;
+    const ptrdiff_t span = job->parts ? numpool_min(w->kernel, NUMPOOL_PART)
+                                      : (cols - 1) * w->stride + (w->kernel - 1) * w->step + 1;
+    const ptrdiff_t tall = numpool_min(h->kernel, NUMPOOL_PART);
+    const ptrdiff_t room = rows == 1 ? tall : (rows - 1) * h->stride + (tall - 1) * h->step + 1;
+    const ptrdiff_t kept = job->d.out ? 2 * rows : rows; /* those of a slab beside the best so far */
+    way->pitch = FN(pitch)(cols * lanes);
+    /* the larger of two would do, but this is never less for more */
+    way->packed_size = FN(pitch)(span * lanes) + NUMPOOL_PACKED + 2 * NUMPOOL_SLACK;
+    way->apart = (room + kept + 1) * way->pitch + 2 * NUMPOOL_SLACK; /* rows of stage one, then the best */
+    way->packed = scratch;
+    way->rows = scratch + way->packed_size;
+    way->best = way->rows + room * way->pitch + NUMPOOL_SLACK;
+    way->other = way->best + rows * way->pitch;
+    /* a tap's number in its window, or, where one fits into the accumulator, its position from tap 0 */
+    const ptrdiff_t deep = job->d.step * job->position.slab, fall = h->step * job->position.row;
+    const ptrdiff_t move = w->step * job->position.pixel;
+    const ptrdiff_t farthest = (job->d.out ? (job->d.kernel - 1) * deep : 0) + (h->kernel - 1) * fall + (w->kernel - 1) * move;
+    way->offsets = !job->window_index && farthest < INT32_MAX;
+    way->unit_x = way->offsets ? move : 1;
+    way->unit_y = way->offsets ? fall : w->kernel;
+    way->unit_z = way->offsets ? deep : h->kernel * w->kernel;
+}
+
+static void FN(large_block)(const numpool_job *given, const numpool_tile *tile, const numpool_large *way)
+{
+    numpool_job slabs;
+    const numpool_job *job = given;
+    const numpool_axis *h = &job->h;
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
+    if (given->d.out) {
+        slabs = *given;
+        job = &slabs;
+    }
+    for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
+        const ptrdiff_t plane = row / h->out, first = row % h->out;
+        next = numpool_min(tile->row1, row - first + h->out);
+        const ptrdiff_t last = first + next - row;
+        const numpool_window deep = numpool_slabs(given, plane);
+        const char *from = job->x.data + numpool_lead(job, job->x.lead, plane) + deep.first * job->x.slab;
+        char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
+                  + tile->col0 * job->y.pixel + tile->lane0 * ELEM_SIZE;
+        char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + first * job->index.row
+                      + tile->col0 * job->index.pixel + tile->lane0 * job->index_size;
+        if (given->d.out)
+            slabs.deep = deep;
+        const numpool_window down = numpool_clip(h, first), right = numpool_clip(&job->w, tile->col0);
+        const ptrdiff_t n = job->parts ? lanes : (last - first) * way->pitch / ACC_SIZE;
+        SIGNED(ACC_SIZE) *taps = (SIGNED(ACC_SIZE) *)(void *)(way->best + way->apart);
+        if (job->parts || !deep.taps) {
+            FN(fill)(way->best, n);
+            for (ptrdiff_t i = 0; i < n; i++)
+                taps[i] = deep.skipped * way->unit_z + down.skipped * way->unit_y + right.skipped * way->unit_x;
+        }
+        for (ptrdiff_t t = 0; t < deep.taps; t++, from += job->d.step * job->x.slab) {
+            const ptrdiff_t base = (deep.skipped + t) * way->unit_z;
+            if (job->parts) {
+                FN(window_in_parts)(job, tile, way, from, down, right, base, way->best);
+            } else {
+                FN(upright_windows)(job, tile, way, from, first, last, t ? way->other : way->best);
+                if (t)
+                    CORE(join)(way->best, way->other, way->apart, n, base);
+                for (ptrdiff_t i = 0; !t && base && i < n; i++)
+                    taps[i] += base;
+            }
+        }
+        FN(finish)(job, tile, first, last, way->best, way->apart, way->pitch, y, index,
+                   numpool_lead(job, job->position.lead, plane), way->offsets, 0, 1);
+    }
+}

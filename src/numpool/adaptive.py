@@ -1,0 +1,699 @@
+"""Pooling to a given size: adaptive, global, and the spatial pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, TypeAlias, cast, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from numpool.arguments import LAYOUTS, RANKS, choice, integer
+from numpool.arrays import DTYPES, FLOATS, Result, checked_array
+from numpool.documents import document, documented
+from numpool.geometry import is_channels_last, rank_of, spatial_axes, spatial_sizes
+from numpool.plan import average_dtype, deliver, pool
+from numpool.pooling import Array, Index, Layout, shape_of
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool1d_backward",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_backward",
+    "adaptive_avg_pool3d",
+    "adaptive_avg_pool3d_backward",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool1d_backward",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_backward",
+    "adaptive_max_pool3d",
+    "adaptive_max_pool3d_backward",
+    "global_avg_pool",
+    "global_avg_pool_backward",
+    "global_max_pool",
+    "global_max_pool_backward",
+    "spatial_pyramid_pool2d",
+    "spatial_pyramid_pool2d_backward",
+]
+
+Sizes: TypeAlias = int | Sequence[int | None] | None
+
+
+# --- adaptive --------------------------------------------------------------------------------------------------------
+
+
+class AdaptiveMax(Protocol):
+    """The type of adaptive_max_pool1d and its kin."""
+
+    @overload
+    def __call__(
+        self,
+        x: npt.ArrayLike,
+        output_size: Sizes,
+        return_indices: Literal[False] = False,
+        *,
+        layout: Layout = ...,
+        index: Index = "plane",
+        out: Array | None = None,
+    ) -> Array: ...
+    @overload
+    def __call__(
+        self,
+        x: npt.ArrayLike,
+        output_size: Sizes,
+        return_indices: Literal[True],
+        *,
+        layout: Layout = ...,
+        index: Index = "plane",
+        out: tuple[Array, Array] | None = None,
+    ) -> tuple[Array, Array]: ...
+
+
+def adaptive_max(rank: int) -> AdaptiveMax:
+    name, channels_first = f"adaptive_max_pool{rank}d", LAYOUTS[rank][0]
+
+    def adaptive_max(
+        x: npt.ArrayLike,
+        output_size: Sizes,
+        return_indices: bool = False,
+        *,
+        layout: Layout = channels_first,  # type: ignore[assignment]
+        index: Index = "plane",
+        out: Any = None,
+    ) -> Array | tuple[Array, Array]:
+        results = pool(name, (x,), (shape_of(output_size), 1 if return_indices else 0, layout, index), out)
+        return (results[0], results[1]) if return_indices else results[0]
+
+    text = """Maximum over {RANK}-D windows that share the input evenly.
+
+    Parameters
+    ----------
+    {x}
+    {output_size}
+    {return_indices}
+    {layout}
+    {index}
+    {out_indices}
+
+    Returns
+    -------
+    {returns_y}
+    {returns_indices}
+
+    Raises
+    ------
+    {raises}
+
+    Notes
+    -----
+    Window i of O over L positions is [floor(i * L / O), ceil((i + 1) * L / O)), in integers. O > L is fine.
+
+    References
+    ----------
+    Names, order and defaults are those of ``torch.nn.functional.adaptive_max_pool{RANK}d``.
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.adaptive_max_pool{RANK}d(np.arange(5).reshape(SHAPE), SIZE).ravel()
+    array([1, 3, 4])
+    """
+    return cast(AdaptiveMax, documented(adaptive_max, name, example(text, rank), rank))
+
+
+def example(text: str, rank: int) -> str:
+    """The shape of one row, and a size that pools along it alone."""
+    return text.replace("SHAPE", ("5", "1, 5", "1, 1, 5")[rank - 1]).replace("SIZE", ("3", "(1, 3)", "(1, 1, 3)")[rank - 1])
+
+
+class AdaptiveMaxBackward(Protocol):
+    """The type of adaptive_max_pool1d_backward and its kin."""
+
+    def __call__(
+        self,
+        grad_output: npt.ArrayLike,
+        indices: npt.ArrayLike,
+        input_shape: Sequence[int],
+        output_size: Sizes,
+        *,
+        layout: Layout = ...,
+        index: Index = "plane",
+        out: Array | None = None,
+    ) -> Array: ...
+
+
+def adaptive_max_backward(rank: int) -> AdaptiveMaxBackward:
+    name, channels_first = f"adaptive_max_pool{rank}d_backward", LAYOUTS[rank][0]
+
+    def adaptive_max_backward(
+        grad_output: npt.ArrayLike,
+        indices: npt.ArrayLike,
+        input_shape: Sequence[int],
+        output_size: Sizes,
+        *,
+        layout: Layout = channels_first,  # type: ignore[assignment]
+        index: Index = "plane",
+        out: Array | None = None,
+    ) -> Array:
+        args = (shape_of(input_shape), shape_of(output_size), layout, index)
+        return pool(name, (grad_output, indices), args, out)[0]
+
+    text = """Gradient of `adaptive_max_pool{RANK}d` with respect to its input.
+
+    Parameters
+    ----------
+    {grad_output}
+    {indices}
+    {input_shape}
+    {output_size}
+    {layout}
+    {index}
+    {out}
+
+    Returns
+    -------
+    {returns_gradient}
+
+    Raises
+    ------
+    {raises_index}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> x = np.arange(5.0).reshape(SHAPE)
+    >>> y, indices = numpool.adaptive_max_pool{RANK}d(x, SIZE, return_indices=True)
+    >>> numpool.adaptive_max_pool{RANK}d_backward(np.ones_like(y), indices, x.shape, SIZE).ravel()
+    array([0., 1., 0., 1., 1.])
+    """
+    return documented(adaptive_max_backward, name, example(text, rank), rank)
+
+
+class AdaptiveAverage(Protocol):
+    """The type of adaptive_avg_pool1d and its kin."""
+
+    def __call__(
+        self,
+        x: npt.ArrayLike,
+        output_size: Sizes,
+        *,
+        layout: Layout = ...,
+        dtype: npt.DTypeLike | None = None,
+        out: Array | None = None,
+    ) -> Array: ...
+
+
+def adaptive_average(rank: int) -> AdaptiveAverage:
+    name, channels_first = f"adaptive_avg_pool{rank}d", LAYOUTS[rank][0]
+
+    def adaptive_average(
+        x: npt.ArrayLike,
+        output_size: Sizes,
+        *,
+        layout: Layout = channels_first,  # type: ignore[assignment]
+        dtype: npt.DTypeLike | None = None,
+        out: Array | None = None,
+    ) -> Array:
+        return pool(name, (x,), (shape_of(output_size), layout, dtype), out)[0]
+
+    text = """Average over {RANK}-D windows that share the input evenly.
+
+    Parameters
+    ----------
+    {x}
+    {output_size}
+    {layout}
+    {dtype}
+    {out}
+
+    Returns
+    -------
+    y : array, {OUTPUT_SHAPES}
+        A new array lies in memory as `x` does.
+
+    Raises
+    ------
+    {raises}
+
+    Notes
+    -----
+    Window i of O over L positions is [floor(i * L / O), ceil((i + 1) * L / O)), in integers. O > L is fine.
+
+    References
+    ----------
+    Names, order and defaults are those of ``torch.nn.functional.adaptive_avg_pool{RANK}d``.
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.adaptive_avg_pool{RANK}d(np.arange(5.0).reshape(SHAPE), SIZE).ravel()
+    array([0.5, 2. , 3.5])
+    """
+    return documented(adaptive_average, name, example(text, rank), rank)
+
+
+class AdaptiveAverageBackward(Protocol):
+    """The type of adaptive_avg_pool1d_backward and its kin."""
+
+    def __call__(
+        self,
+        grad_output: npt.ArrayLike,
+        input_shape: Sequence[int],
+        *,
+        layout: Layout = ...,
+        out: Array | None = None,
+    ) -> Array: ...
+
+
+def adaptive_average_backward(rank: int) -> AdaptiveAverageBackward:
+    name, channels_first = f"adaptive_avg_pool{rank}d_backward", LAYOUTS[rank][0]
+
+    def adaptive_average_backward(
+        grad_output: npt.ArrayLike,
+        input_shape: Sequence[int],
+        *,
+        layout: Layout = channels_first,  # type: ignore[assignment]
+        out: Array | None = None,
+    ) -> Array:
+        return pool(name, (grad_output,), (shape_of(input_shape), layout), out)[0]
+
+    text = """Gradient of `adaptive_avg_pool{RANK}d` with respect to its input.
+
+    Parameters
+    ----------
+    {grad_output}
+    {input_shape}
+    {layout}
+    {out}
+
+    Returns
+    -------
+    {returns_gradient}
+
+    Raises
+    ------
+    {raises}
+
+    Notes
+    -----
+    The number of windows is read off `grad_output`.
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.adaptive_avg_pool{RANK}d_backward(np.array([2.0, 3.0, 2.0]).reshape(GRAD), (SHAPE,)).ravel()
+    array([1., 2., 1., 2., 1.])
+    """
+    text = text.replace("GRAD", ("3", "1, 3", "1, 1, 3")[rank - 1])
+    return documented(adaptive_average_backward, name, example(text, rank), rank)
+
+
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = map(adaptive_max, RANKS)
+adaptive_max_pool1d_backward, adaptive_max_pool2d_backward, adaptive_max_pool3d_backward = map(
+    adaptive_max_backward, RANKS
+)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = map(adaptive_average, RANKS)
+adaptive_avg_pool1d_backward, adaptive_avg_pool2d_backward, adaptive_avg_pool3d_backward = map(
+    adaptive_average_backward, RANKS
+)
+
+
+# --- global ----------------------------------------------------------------------------------------------------------
+
+
+def layout_of(layout: str | None, ndim: int) -> str:
+    """The layout of an array of this many dimensions."""
+    if layout is None:
+        if not 3 <= ndim <= 5:
+            raise ValueError(f"an array without a layout must have 3 to 5 dimensions, the first two N and C; got {ndim}")
+        return LAYOUTS[ndim - 2][0]
+    return choice("layout", layout, tuple(name for names in LAYOUTS.values() for name in names))
+
+
+def kept(name: str, array: Any, shape: tuple[int, ...], spatial: tuple[int, ...]) -> Any:
+    """An array with its spatial axes dropped as one with them, of length 1; `shape` is the input's."""
+    if not isinstance(array, np.ndarray) or array.ndim != len(shape) - len(spatial):
+        dropped = tuple(n for a, n in enumerate(shape) if a not in spatial)
+        raise ValueError(f"{name} must be an array of shape {dropped} where the spatial axes are dropped; got {array!r}")
+    return np.expand_dims(array, spatial)
+
+
+def gradient_kept(name: str, value: Any, input_shape: Any, layout: str) -> Any:
+    array, shape = np.asarray(value), shape_of(input_shape)
+    spatial = spatial_axes(len(shape), layout)
+    return kept(name, array, shape, spatial) if array.ndim < len(shape) else array
+
+
+@overload
+def global_max_pool(
+    x: npt.ArrayLike,
+    return_indices: Literal[False] = False,
+    *,
+    keepdims: bool = True,
+    layout: Layout | None = None,
+    index: Index = "plane",
+    out: Array | None = None,
+) -> Array: ...
+@overload
+def global_max_pool(
+    x: npt.ArrayLike,
+    return_indices: Literal[True],
+    *,
+    keepdims: bool = True,
+    layout: Layout | None = None,
+    index: Index = "plane",
+    out: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array]: ...
+@document
+def global_max_pool(
+    x: npt.ArrayLike,
+    return_indices: bool = False,
+    *,
+    keepdims: bool = True,
+    layout: Layout | None = None,
+    index: Index = "plane",
+    out: Any = None,
+) -> Array | tuple[Array, Array]:
+    """Maximum over all spatial axes.
+
+    Parameters
+    ----------
+    {x}
+    {return_indices}
+    {keepdims}
+    {any_layout}
+    {index}
+    {out_indices}
+
+    Returns
+    -------
+    y : array
+        Of the dtype of `x`; its spatial axes have length 1, or are dropped.
+    {returns_indices}
+
+    Raises
+    ------
+    {raises}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> x = np.arange(8.0).reshape(1, 2, 2, 2)
+    >>> numpool.global_max_pool(x, keepdims=False)
+    array([[3., 7.]])
+    """
+    x = np.asarray(x)
+    known = layout_of(layout, x.ndim)
+    rank, spatial = rank_of(known), spatial_axes(x.ndim, known)
+    outs = out
+    if out is not None and not keepdims and x.ndim >= rank:
+        several = isinstance(out, tuple | list)
+        outs = tuple(kept("out", o, x.shape, spatial) for o in out) if several else kept("out", out, x.shape, spatial)
+    results = pool(f"adaptive_max_pool{rank}d", (x,), (1, 1 if return_indices else 0, known, index), outs)
+    if out is not None:
+        results = tuple(out) if return_indices else (out,)
+    elif not keepdims:
+        results = tuple(r.squeeze(spatial) for r in results)
+    return (results[0], results[1]) if return_indices else results[0]
+
+
+@document
+def global_max_pool_backward(
+    grad_output: npt.ArrayLike,
+    indices: npt.ArrayLike,
+    input_shape: Sequence[int],
+    *,
+    layout: Layout | None = None,
+    index: Index = "plane",
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `global_max_pool` with respect to its input.
+
+    Parameters
+    ----------
+    grad_output : array_like
+        Gradient of the output: float16, bfloat16, float32 or float64, with its spatial axes or without them.
+    indices : array_like of integers, same shape
+        What `global_max_pool` returned, in the same `index` convention.
+    {input_shape}
+    {any_layout}
+    {index}
+    {out}
+
+    Returns
+    -------
+    {returns_gradient}
+
+    Raises
+    ------
+    {raises_index}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
+    >>> y, indices = numpool.global_max_pool(x, True)
+    >>> numpool.global_max_pool_backward(np.full_like(y, 5), indices, x.shape)
+    array([[[[0., 0.],
+             [0., 5.]]]])
+    """
+    known = layout_of(layout, len(input_shape))
+    arrays = tuple(
+        gradient_kept(name, value, input_shape, known)
+        for name, value in (("grad_output", grad_output), ("indices", indices))
+    )
+    return pool(f"adaptive_max_pool{rank_of(known)}d_backward", arrays, (shape_of(input_shape), 1, known, index), out)[0]
+
+
+@document
+def global_avg_pool(
+    x: npt.ArrayLike,
+    *,
+    keepdims: bool = True,
+    layout: Layout | None = None,
+    dtype: npt.DTypeLike | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Average over all spatial axes.
+
+    Parameters
+    ----------
+    {x}
+    {keepdims}
+    {any_layout}
+    {dtype}
+    {out}
+
+    Returns
+    -------
+    y : array
+        Its spatial axes have length 1, or are dropped.
+
+    Raises
+    ------
+    {raises}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.global_avg_pool(np.arange(8.0).reshape(1, 2, 2, 2), keepdims=False)
+    array([[1.5, 5.5]])
+    """
+    x = np.asarray(x)
+    known = layout_of(layout, x.ndim)
+    rank, spatial = rank_of(known), spatial_axes(x.ndim, known)
+    given = out if out is None or keepdims else kept("out", out, x.shape, spatial)
+    result = pool(f"adaptive_avg_pool{rank}d", (x,), (1, known, dtype), given)[0]
+    return out if out is not None else result if keepdims else result.squeeze(spatial)
+
+
+@document
+def global_avg_pool_backward(
+    grad_output: npt.ArrayLike,
+    input_shape: Sequence[int],
+    *,
+    layout: Layout | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `global_avg_pool` with respect to its input.
+
+    Parameters
+    ----------
+    grad_output : array_like
+        Gradient of the output: float16, bfloat16, float32 or float64, with its spatial axes or without them.
+    {input_shape}
+    {any_layout}
+    {out}
+
+    Returns
+    -------
+    {returns_gradient}
+
+    Raises
+    ------
+    {raises}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.global_avg_pool_backward(np.array([[8.0]]), (1, 1, 2, 2))
+    array([[[[2., 2.],
+             [2., 2.]]]])
+    """
+    known = layout_of(layout, len(input_shape))
+    rank, sizes = rank_of(known), spatial_sizes(shape_of(input_shape), known)
+    grad = gradient_kept("grad_output", grad_output, input_shape, known)
+    # one window: a regular average, whose gradient needs no tables
+    return pool(f"avg_pool{rank}d_backward", (grad,), (shape_of(input_shape), sizes, None, 0, 0, 1, None, known), out)[0]
+
+
+# --- the spatial pyramid ---------------------------------------------------------------------------------------------
+
+
+def bins(levels: Any) -> list[tuple[int, int]]:
+    """The (rows, columns) of each level."""
+    rule = "levels must be a sequence of integers, or of pairs (rows, columns), at least one"
+    if not isinstance(levels, tuple | list):
+        raise TypeError(f"{rule}; got {levels!r}")
+    if not levels:
+        raise ValueError(f"{rule}; got {levels!r}")
+    pairs = [tuple(level) if isinstance(level, tuple | list) else (level, level) for level in levels]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"{rule}; got {levels!r}")
+    return [(integer("levels", rows, 1), integer("levels", columns, 1)) for rows, columns in pairs]
+
+
+def features_last(x: np.ndarray, layout: str) -> np.ndarray:
+    """The bins of one level as (..., channel * row * column)."""
+    if is_channels_last(layout):
+        x = np.moveaxis(x, -1, -3)
+    return x.reshape(*x.shape[:-3], -1)
+
+
+@document
+def spatial_pyramid_pool2d(
+    x: npt.ArrayLike,
+    levels: Sequence[int] | Sequence[tuple[int, int]],
+    op: Literal["max", "avg"] = "max",
+    *,
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    out: Array | None = None,
+) -> Array:
+    """Adaptive pooling to several sizes at once, as one vector of features.
+
+    Parameters
+    ----------
+    x : array_like, (..., C, H, W) or (..., H, W, C)
+        float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.
+    levels : sequence of int, or of pairs (rows, columns)
+        The bins of each level: n stands for n x n.
+    op : {"max", "avg"}
+        What is taken of each bin.
+    {layout}
+    {out}
+
+    Returns
+    -------
+    y : array, (..., F)
+        F is C times the number of all bins. The features lie in the order level, channel, row, column, in either
+        layout.
+
+    Raises
+    ------
+    {raises}
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun: Spatial pyramid pooling in deep convolutional networks for visual recognition,
+    2014.
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.spatial_pyramid_pool2d(np.arange(16).reshape(1, 1, 4, 4), [1, 2])
+    array([[15,  5,  7, 13, 15]])
+    """
+    op, layout = choice("op", op, ("max", "avg")), choice("layout", layout, LAYOUTS[2])  # type: ignore[assignment]
+    sizes, x = bins(levels), checked_array("x", x, DTYPES)
+    if x.ndim < 3:
+        raise ValueError(f"x must have a channel, a height and a width; got shape {x.shape}")
+    spatial_sizes(x.shape, layout)
+    channel = x.shape[-1 if is_channels_last(layout) else -3]
+    features = channel * sum(rows * columns for rows, columns in sizes)
+    dtype = x.dtype if op == "max" else average_dtype(None, x.dtype)
+
+    def compute() -> tuple[np.ndarray]:
+        tail = (0, layout, "plane") if op == "max" else (layout, None)
+        pooled = (pool(f"adaptive_{op}_pool2d", (x,), (size, *tail), None)[0] for size in sizes)
+        return (np.concatenate([features_last(y, layout) for y in pooled], axis=-1),)
+
+    return deliver((Result((*x.shape[:-3], features), dtype),), compute, out, (x,))[0]
+
+
+@document
+def spatial_pyramid_pool2d_backward(
+    grad_output: npt.ArrayLike,
+    x: npt.ArrayLike,
+    levels: Sequence[int] | Sequence[tuple[int, int]],
+    op: Literal["max", "avg"] = "max",
+    *,
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `spatial_pyramid_pool2d` with respect to its input.
+
+    Parameters
+    ----------
+    grad_output : array_like, (..., F)
+        Gradient of the output: float16, bfloat16, float32 or float64.
+    x : array_like, (..., C, H, W) or (..., H, W, C)
+        The input, in which the maxima are found again.
+    levels : sequence of int, or of pairs (rows, columns)
+        The bins of each level.
+    op : {"max", "avg"}
+        What was taken of each bin.
+    {layout}
+    {out}
+
+    Returns
+    -------
+    {returns_gradient}
+
+    Raises
+    ------
+    {raises}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
+    >>> numpool.spatial_pyramid_pool2d_backward(np.array([[1.0, 2, 3, 4, 5]]), x, [1, 2])
+    array([[[[2., 3.],
+             [4., 6.]]]])
+    """
+    op, layout = choice("op", op, ("max", "avg")), choice("layout", layout, LAYOUTS[2])  # type: ignore[assignment]
+    sizes, x, grad = bins(levels), checked_array("x", x, DTYPES), checked_array("grad_output", grad_output, FLOATS)
+    if x.ndim < 3:
+        raise ValueError(f"x must have a channel, a height and a width; got shape {x.shape}")
+    spatial_sizes(x.shape, layout)
+    channel = x.shape[-1 if is_channels_last(layout) else -3]
+    counts = [channel * rows * columns for rows, columns in sizes]
+    wanted = (*x.shape[:-3], sum(counts))
+    if grad.shape != wanted:
+        raise ValueError(f"grad_output must have the output's shape {wanted} for x of {x.shape}; got {grad.shape}")
+
+    def compute() -> tuple[np.ndarray]:
+        wide = grad.astype(np.float64 if grad.dtype == np.float64 else np.float32, copy=False)
+        total = np.zeros(x.shape, wide.dtype)
+        for (rows, columns), part in zip(sizes, np.split(wide, np.cumsum(counts)[:-1], axis=-1), strict=True):
+            part = part.reshape(*x.shape[:-3], channel, rows, columns)
+            part = np.ascontiguousarray(np.moveaxis(part, -3, -1)) if is_channels_last(layout) else part
+            if op == "max":
+                indices = pool("adaptive_max_pool2d", (x,), ((rows, columns), 1, layout, "plane"), None)[1]
+                args = (x.shape, (rows, columns), layout, "plane")
+                total += pool("adaptive_max_pool2d_backward", (part, indices), args, None)[0]
+            else:
+                total += pool("adaptive_avg_pool2d_backward", (part,), (x.shape, layout), None)[0]
+        return (total.astype(grad.dtype, copy=False),)
+
+    return deliver((Result(x.shape, grad.dtype),), compute, out, (grad, x))[0]

@@ -1,0 +1,109 @@
+"""Flattening: the axes of a call as those that the kernels know, leads and three spatial ones (slabs, rows, pixels).
+
+The kernels fold windows down rows, then across pixels, and only then from slab to slab. So axes go where their windows
+cost least: one whose windows are single positions becomes a lead, and two that are read as one become one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpool.geometry import UNIT, Axis
+
+# What has steps: the array of input shape, that of output shape, the indices, and the position that an index names.
+X, Y, INDEX, POSITION = range(4)
+
+# Lanes of a pixel from which windows over one axis are folded down it, a vector of lanes at a time.
+LEAST_LANES = 16
+
+
+@dataclass
+class Flat:
+    """`lead` sizes, `axes` of windows, and of each of the four things its step along every one of both."""
+
+    lead: list[int]
+    axes: list[Axis]
+    steps: list[list[int]]
+
+    def length(self, thing: int, axis: int) -> int:
+        a = self.axes[axis]
+        return a.size if thing in (X, POSITION) else a.out
+
+    def step(self, thing: int, axis: int) -> int:
+        return self.steps[thing][len(self.lead) + axis]
+
+    def follows(self, axis: int) -> bool:
+        """Whether one step along `axis` is one round of the next axis, for all things."""
+        things = (X, Y, INDEX, POSITION)
+        return all(self.step(t, axis) == self.step(t, axis + 1) * self.length(t, axis + 1) for t in things)
+
+    def insert(self, axis: int, steps: list[int]) -> None:
+        """An axis of single windows, of no effect."""
+        self.axes.insert(axis, UNIT)
+        for own, step in zip(self.steps, steps, strict=True):
+            own.insert(len(self.lead) + axis, step)
+
+    def to_lead(self, axis: int) -> None:
+        """Windows of single positions along `axis`: a lead."""
+        picked = self.axes.pop(axis)
+        for thing, own in enumerate(self.steps):
+            step = own.pop(len(self.lead) + axis)
+            own.insert(len(self.lead), step * picked.stride if thing in (X, POSITION) else step)
+        self.lead.append(picked.out)
+
+    def merge(self, axis: int, whole: Axis, outer: tuple[int, ...] = ()) -> None:
+        """`axis` and the next one as a single axis, `whole`, that steps as the next; the things in `outer` as `axis`."""
+        self.axes[axis : axis + 2] = [whole]
+        for thing, own in enumerate(self.steps):
+            own.pop(len(self.lead) + axis + (thing in outer))
+
+
+def is_pick(a: Axis) -> bool:
+    """Whether every window is a single position of the input."""
+    return a.kernel == 1 and a.inside
+
+
+def is_copy(a: Axis) -> bool:
+    return is_pick(a) and a.stride == 1 and a.out == a.size
+
+
+def is_whole(a: Axis) -> bool:
+    """Whether the only window is the whole axis."""
+    return a.out == 1 and a.inside and a.kernel == a.size and a.dilation == 1
+
+
+def flatten(
+    lead: list[int], axes: tuple[Axis, ...], steps: list[list[int]], lane: list[int], lanes: int, way: str
+) -> Flat:
+    """As few axes as will do, then three.
+
+    `lane`: what the lanes of a pixel take of each thing. `way`: "fold" windows, "spread" a gradient over them, or
+    "scatter" one by its indices, which needs no windows.
+    """
+    flat = Flat(list(lead), list(axes), [list(own) for own in steps])
+    if len(axes) == 3 and way == "scatter":
+        d, h = axes[:2]
+        flat.merge(0, Axis(d.size * h.size, d.out * h.out, 1, 1, 1, 0, 0))
+    elif len(axes) == 3:
+        drop_an_axis(flat, way == "fold")
+    if len(flat.axes) == 1 and way == "fold" and lanes >= LEAST_LANES and flat.axes[0].table is None:
+        flat.insert(1, lane)
+    while len(flat.axes) < 3:
+        flat.insert(0, [flat.step(t, 0) * flat.length(t, 0) for t in (X, Y, INDEX, POSITION)])
+    return flat
+
+
+def drop_an_axis(flat: Flat, fold: bool) -> None:
+    """Windows over three axes as windows over two, where one of the three allows it."""
+    d, h, w = flat.axes
+    if is_copy(d) or (fold and is_pick(d)):
+        flat.to_lead(0)
+    elif is_copy(h) and is_copy(w) and flat.follows(1):
+        flat.merge(1, Axis(h.size * w.size, h.size * w.size, 1, 1, 1, 0, 0))
+    elif is_copy(h) or (fold and is_pick(h)):
+        flat.to_lead(1)
+    elif fold and is_whole(h) and d.dilation == 1 and d.table is None:
+        if all(flat.step(t, 0) == flat.step(t, 1) * h.size for t in (X, POSITION)):
+            n = h.size
+            whole = Axis(d.size * n, d.out, d.kernel * n, d.stride * n, 1, d.before * n, d.after * n)
+            flat.merge(0, whole, outer=(Y, INDEX))

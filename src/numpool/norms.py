@@ -1,0 +1,402 @@
+"""Lp pooling: the p-norm of every window, safe from overflow and underflow; and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, prod
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from numpool.adaptive import gradient_kept, kept, layout_of
+from numpool.arguments import LAYOUTS, RANKS, choice
+from numpool.arrays import DTYPES, FLOATS, Result, checked_array
+from numpool.documents import document, documented
+from numpool.geometry import Axis, output_shape, rank_of, spatial_axes, spatial_sizes, windows
+from numpool.plan import average_of, deliver, extremum_of, perform, spread_of
+from numpool.pooling import Array, Ints, Layout, Padding, Stride
+from numpool.taps import padded, taps, unpadded
+
+__all__ = [
+    "global_lp_pool",
+    "global_lp_pool_backward",
+    "lp_pool1d",
+    "lp_pool1d_backward",
+    "lp_pool2d",
+    "lp_pool2d_backward",
+    "lp_pool3d",
+    "lp_pool3d_backward",
+]
+
+# Sums of powers of float32 and smaller floats, up to this power, neither overflow nor vanish in float64.
+SAFE_POWER = 6
+# Below this a sum may have lost terms that count; the windows are then done once more, each on its own scale.
+LEAST_SUM = 1e-270
+
+
+def power(norm_type: Any) -> float:
+    rule = "norm_type must be a number above 0"
+    if isinstance(norm_type, bool | str):
+        raise TypeError(f"{rule}; got {norm_type!r}")
+    try:
+        p = float(norm_type)
+    except (TypeError, ValueError):
+        raise TypeError(f"{rule}; got {norm_type!r}") from None
+    if not p > 0:
+        raise ValueError(f"{rule}; got {norm_type!r}")
+    return p
+
+
+def norm_dtype(x: np.ndarray) -> np.dtype[Any]:
+    return x.dtype if x.dtype.name in FLOATS else np.dtype(np.float64)
+
+
+def raised(x: np.ndarray, p: float) -> np.ndarray:
+    """x ** p for x >= 0, into new memory."""
+    if p == 1:
+        return x
+    if p == 2:
+        return np.square(x)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.power(x, p))
+
+
+def summed(x: np.ndarray, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
+    return perform(average_of(x, layout, axes, np.float64, 1), None, (x,))[0]
+
+
+def norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
+    """The p-norms of the windows of `x`, in float64."""
+    sizes = np.abs(x.astype(np.float64))
+    if p == inf:
+        largest = perform(extremum_of("max", sizes, layout, axes, None), None, (sizes,))[0]
+        return np.maximum(largest, 0)  # a window without an element gave -inf; NaN stays
+    scale = 1.0
+    if p > SAFE_POWER or x.dtype.itemsize == 8:
+        top = np.max(sizes, where=np.isfinite(sizes), initial=0)
+        scale = float(2.0 ** np.floor(np.log2(top))) if top > 0 else 1.0
+        scale = min(max(scale, 2.0**-1000), 2.0**1000)
+        sizes /= scale
+    sums = summed(raised(sizes, p), layout, axes)
+    y = (np.sqrt(sums) if p == 2 else sums ** (1 / p)) * scale
+    small = (sums < LEAST_SUM) & (np.asarray(perform(extremum_of("max", sizes, layout, axes, None), None, ())[0]) > 0) \
+        if (sums < LEAST_SUM).any() and (scale != 1 or p > SAFE_POWER) else None
+    if small is not None and small.any():
+        y[small] = rescaled(sizes, p, layout, axes, small) * scale
+    return y
+
+
+def rescaled(sizes: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...], chosen: np.ndarray) -> np.ndarray:
+    """The norms of the chosen windows, each scaled by its own largest element."""
+    around = padded(sizes, layout, axes, 0.0)
+    largest = np.zeros(int(chosen.sum()))
+    for tap in taps(around, layout, axes):
+        np.maximum(largest, tap[chosen], out=largest)
+    total = np.zeros_like(largest)
+    for tap in taps(around, layout, axes):
+        total += raised(tap[chosen] / largest, p)
+    result: np.ndarray = largest * total ** (1 / p)
+    return result
+
+
+def norm_gradient(
+    grad: np.ndarray, x: np.ndarray, y: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]
+) -> np.ndarray:
+    """The gradient of `norms`: each window gives g * sign(x) * (|x| / y) ** (p - 1), and nothing where y = 0."""
+    g, x, y = (a.astype(np.float64) for a in (grad, x, y))
+    sizes = y[np.isfinite(y) & (y > 0)]
+    mild = np.isfinite(x).all() and np.isfinite(y).all() and (not sizes.size or (sizes.min() > 1e-75 and sizes.max() < 1e75))
+    if 1 <= p <= 3 and mild and all(a.dilation == 1 for a in axes):  # the factors apart neither overflow nor vanish
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weights = np.where(y == 0, 0.0, g * raised(y, p - 1) ** -1.0 if p != 1 else g)
+        shares = perform(spread_of(weights, x.shape, layout, axes, 1), None, ())[0]
+        factor = np.sign(x) if p == 1 else x if p == 2 else np.sign(x) * raised(np.abs(x), p - 1)
+        return np.asarray(factor * shares)
+    around = padded(x, layout, axes, 0.0)
+    total = np.zeros_like(around)
+    for tap, to in zip(taps(around, layout, axes), taps(total, layout, axes), strict=True):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.abs(tap) / y
+            slope = (ratio == 1).astype(np.float64) if p == inf else raised(ratio, p - 1)
+        to += np.where((y == 0) | (tap == 0), 0.0, g * np.sign(tap) * slope)
+    return unpadded(total, layout, axes)
+
+
+class LpPool(Protocol):
+    """The type of lp_pool1d and its kin."""
+
+    def __call__(
+        self,
+        x: npt.ArrayLike,
+        norm_type: float,
+        kernel_size: Ints,
+        stride: Stride = None,
+        ceil_mode: bool = False,
+        *,
+        padding: Padding = 0,
+        dilation: Ints = 1,
+        layout: Layout = ...,
+        out: Array | None = None,
+    ) -> Array: ...
+
+
+NOTES = """
+    Notes
+    -----
+    ``(sum(|x| ** p)) ** (1 / p)``, with the absolute value that some frameworks leave out; a window that reaches beyond
+    the input sums its own taps, one without an element gives 0. Sums are taken in float64 and scaled where they must be:
+    nothing overflows or vanishes while the true result fits."""
+
+
+def lp_pool(rank: int) -> LpPool:
+    name, channels_first = f"lp_pool{rank}d", LAYOUTS[rank][0]
+
+    def lp_pool(
+        x: npt.ArrayLike,
+        norm_type: float,
+        kernel_size: Ints,
+        stride: Stride = None,
+        ceil_mode: bool = False,
+        *,
+        padding: Padding = 0,
+        dilation: Ints = 1,
+        layout: Layout = channels_first,  # type: ignore[assignment]
+        out: Array | None = None,
+    ) -> Array:
+        p, known = power(norm_type), choice("layout", layout, LAYOUTS[rank])
+        x = checked_array("x", x, DTYPES)
+        axes = windows(x.shape, known, kernel_size, stride, padding, dilation, ceil_mode)
+        result = Result(output_shape(x.shape, known, axes), norm_dtype(x))
+        return deliver((result,), lambda: (norms(x, p, known, axes).astype(result.dtype, copy=False),), out, (x,))[0]
+
+    text = """The p-norm of {RANK}-D windows.
+
+    Parameters
+    ----------
+    {x}
+    {norm_type}
+    {kernel_size}
+    {stride}
+    {ceil_mode}
+    {padding}
+    {dilation}
+    {layout}
+    {out}
+
+    Returns
+    -------
+    y : array, {OUTPUT_SHAPES}
+        Of the dtype of `x` for floats, else float64.
+
+    Raises
+    ------
+    {raises}
+    NOTES
+
+    References
+    ----------
+    P. Sermanet, S. Chintala, Y. LeCun: Convolutional neural networks applied to house numbers digit classification,
+    2012. Names, order and defaults are those of ``torch.nn.functional.lp_pool{RANK}d``.
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.lp_pool{RANK}d(np.array([3.0, -4.0, 0.0, 1.0]).reshape(SHAPE), 2, WINDOW).ravel()
+    array([5., 1.])
+    """
+    return documented(lp_pool, name, row_example(text, rank), rank)
+
+
+def row_example(text: str, rank: int) -> str:
+    shape, window = ("4", "1, 4", "1, 1, 4")[rank - 1], ("2", "(1, 2)", "(1, 1, 2)")[rank - 1]
+    return text.replace("SHAPE", shape).replace("WINDOW", window).replace("\n    NOTES", NOTES)
+
+
+class LpBackward(Protocol):
+    """The type of lp_pool1d_backward and its kin."""
+
+    def __call__(
+        self,
+        grad_output: npt.ArrayLike,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        norm_type: float,
+        kernel_size: Ints,
+        stride: Stride = None,
+        ceil_mode: bool = False,
+        *,
+        padding: Padding = 0,
+        dilation: Ints = 1,
+        layout: Layout = ...,
+        out: Array | None = None,
+    ) -> Array: ...
+
+
+def gradient_of(
+    grad_output: Any, x: Any, y: Any, p: float, layout: str, axes_of: Any, out: Any
+) -> np.ndarray:
+    grad, x, y = checked_array("grad_output", grad_output, FLOATS), checked_array("x", x, DTYPES), checked_array("y", y, FLOATS)
+    axes = axes_of(x.shape)
+    wanted = output_shape(x.shape, layout, axes)
+    for name, array in (("grad_output", grad), ("y", y)):
+        if array.shape != wanted:
+            raise ValueError(f"{name} must have the output's shape {wanted} for x of {x.shape}; got {array.shape}")
+    compute = lambda: (norm_gradient(grad, x, y, p, layout, axes).astype(grad.dtype, copy=False),)  # noqa: E731
+    return deliver((Result(x.shape, grad.dtype),), compute, out, (grad, x, y))[0]
+
+
+def lp_backward(rank: int) -> LpBackward:
+    name, channels_first = f"lp_pool{rank}d_backward", LAYOUTS[rank][0]
+
+    def lp_backward(
+        grad_output: npt.ArrayLike,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        norm_type: float,
+        kernel_size: Ints,
+        stride: Stride = None,
+        ceil_mode: bool = False,
+        *,
+        padding: Padding = 0,
+        dilation: Ints = 1,
+        layout: Layout = channels_first,  # type: ignore[assignment]
+        out: Array | None = None,
+    ) -> Array:
+        p, known = power(norm_type), choice("layout", layout, LAYOUTS[rank])
+
+        def axes_of(shape: tuple[int, ...]) -> tuple[Axis, ...]:
+            return windows(shape, known, kernel_size, stride, padding, dilation, ceil_mode)
+
+        return gradient_of(grad_output, x, y, p, known, axes_of, out)
+
+    text = """Gradient of `lp_pool{RANK}d` with respect to its input.
+
+    Parameters
+    ----------
+    {grad_output}
+    x : array_like, {SHAPES}
+        The input.
+    y : array_like, {OUTPUT_SHAPES}
+        The output.
+    {norm_type}
+    {kernel_size}
+    {stride}
+    {ceil_mode}
+    {padding}
+    {dilation}
+    {layout}
+    {out}
+
+    Returns
+    -------
+    grad_input : array of the input's shape
+        Of the dtype of `grad_output`: the sum of ``g * sign(x) * (|x| / y) ** (p - 1)``, 0 where y or x is.
+
+    Raises
+    ------
+    {raises}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> x = np.array([3.0, -4.0]).reshape(SHAPE)
+    >>> y = numpool.lp_pool{RANK}d(x, 2, WINDOW)
+    >>> numpool.lp_pool{RANK}d_backward(np.ones_like(y), x, y, 2, WINDOW).ravel()
+    array([ 0.6, -0.8])
+    """
+    text = text.replace("SHAPE)", ("2", "1, 2", "1, 1, 2")[rank - 1] + ")")
+    return documented(lp_backward, name, row_example(text, rank), rank)
+
+
+lp_pool1d, lp_pool2d, lp_pool3d = map(lp_pool, RANKS)
+lp_pool1d_backward, lp_pool2d_backward, lp_pool3d_backward = map(lp_backward, RANKS)
+
+
+def whole(shape: tuple[int, ...], layout: str) -> tuple[Axis, ...]:
+    return tuple(Axis(n, 1, n, n, 1, 0, 0) for n in spatial_sizes(shape, layout))
+
+
+@document
+def global_lp_pool(
+    x: npt.ArrayLike, norm_type: float, *, keepdims: bool = True, layout: Layout | None = None, out: Array | None = None
+) -> Array:
+    """The p-norm over all spatial axes.
+
+    Parameters
+    ----------
+    {x}
+    {norm_type}
+    {keepdims}
+    {any_layout}
+    {out}
+
+    Returns
+    -------
+    y : array
+        Of the dtype of `x` for floats, else float64; its spatial axes have length 1, or are dropped.
+
+    Raises
+    ------
+    {raises}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.global_lp_pool(np.array([[[3.0, -4.0]]]), 2)
+    array([[[5.]]])
+    """
+    p, x = power(norm_type), checked_array("x", x, DTYPES)
+    known = layout_of(layout, x.ndim)
+    spatial, axes = spatial_axes(x.ndim, known), whole(x.shape, known)
+    shape = output_shape(x.shape, known, axes)
+    if not keepdims:
+        shape = tuple(n for a, n in enumerate(shape) if a not in spatial)
+    result = Result(shape, norm_dtype(x))
+    return deliver((result,), lambda: (norms(x, p, known, axes).astype(result.dtype).reshape(shape),), out, (x,))[0]
+
+
+@document
+def global_lp_pool_backward(
+    grad_output: npt.ArrayLike,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    norm_type: float,
+    *,
+    layout: Layout | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `global_lp_pool` with respect to its input.
+
+    Parameters
+    ----------
+    grad_output : array_like
+        Gradient of the output: float16, bfloat16, float32 or float64, with its spatial axes or without them.
+    x : array_like
+        The input.
+    y : array_like
+        The output, with its spatial axes or without them.
+    {norm_type}
+    {any_layout}
+    {out}
+
+    Returns
+    -------
+    grad_input : array of the input's shape
+        Of the dtype of `grad_output`.
+
+    Raises
+    ------
+    {raises}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> x = np.array([[[3.0, -4.0]]])
+    >>> numpool.global_lp_pool_backward(np.array([[1.0]]), x, numpool.global_lp_pool(x, 2), 2)
+    array([[[ 0.6, -0.8]]])
+    """
+    p, x = power(norm_type), checked_array("x", x, DTYPES)
+    known = layout_of(layout, x.ndim)
+    grad, y = (gradient_kept(name, a, x.shape, known) for name, a in (("grad_output", grad_output), ("y", y)))
+    return gradient_of(grad, x, y, p, known, lambda shape: whole(shape, known), out)
