@@ -12,13 +12,18 @@ Rooms, one direction::
 Each of the rooms on the right imports only from those below it.
 """
 
-from numpool import adaptive, pooling
+from numpool import adaptive, norms, pooling, receptive, sampled, sequences, unpooling
 from numpool._version import __version__
-from numpool.adaptive import *
+from numpool.adaptive import *  # noqa: F403
 from numpool.config import explain, show_config
 from numpool.levels import levels, use_level
-from numpool.pooling import *
+from numpool.norms import *  # noqa: F403
+from numpool.pooling import *  # noqa: F403
+from numpool.receptive import *  # noqa: F403
+from numpool.sampled import *  # noqa: F403
+from numpool.sequences import *  # noqa: F403
 from numpool.threads import get_num_threads, num_threads, set_num_threads
+from numpool.unpooling import *  # noqa: F403
 
 __all__ = [
     "__version__",
@@ -30,5 +35,10 @@ __all__ = [
     "show_config",
     "use_level",
 ]
-__all__ += pooling.__all__
 __all__ += adaptive.__all__
+__all__ += norms.__all__
+__all__ += pooling.__all__
+__all__ += receptive.__all__
+__all__ += sampled.__all__
+__all__ += sequences.__all__
+__all__ += unpooling.__all__

@@ -123,7 +123,9 @@ def adaptive_max(rank: int) -> AdaptiveMax:
 
 def example(text: str, rank: int) -> str:
     """The shape of one row, and a size that pools along it alone."""
-    return text.replace("SHAPE", ("5", "1, 5", "1, 1, 5")[rank - 1]).replace("SIZE", ("3", "(1, 3)", "(1, 1, 3)")[rank - 1])
+    return text.replace("SHAPE", ("5", "1, 5", "1, 1, 5")[rank - 1]).replace(
+        "SIZE", ("3", "(1, 3)", "(1, 1, 3)")[rank - 1]
+    )
 
 
 class AdaptiveMaxBackward(Protocol):
@@ -325,7 +327,9 @@ def layout_of(layout: str | None, ndim: int) -> str:
     """The layout of an array of this many dimensions."""
     if layout is None:
         if not 3 <= ndim <= 5:
-            raise ValueError(f"an array without a layout must have 3 to 5 dimensions, the first two N and C; got {ndim}")
+            raise ValueError(
+                f"an array without a layout must have 3 to 5 dimensions, the first two N and C; got {ndim}"
+            )
         return LAYOUTS[ndim - 2][0]
     return choice("layout", layout, tuple(name for names in LAYOUTS.values() for name in names))
 
@@ -334,7 +338,9 @@ def kept(name: str, array: Any, shape: tuple[int, ...], spatial: tuple[int, ...]
     """An array with its spatial axes dropped as one with them, of length 1; `shape` is the input's."""
     if not isinstance(array, np.ndarray) or array.ndim != len(shape) - len(spatial):
         dropped = tuple(n for a, n in enumerate(shape) if a not in spatial)
-        raise ValueError(f"{name} must be an array of shape {dropped} where the spatial axes are dropped; got {array!r}")
+        raise ValueError(
+            f"{name} must be an array of shape {dropped} where the spatial axes are dropped; got {array!r}"
+        )
     return np.expand_dims(array, spatial)
 
 
@@ -462,7 +468,9 @@ def global_max_pool_backward(
         gradient_kept(name, value, input_shape, known)
         for name, value in (("grad_output", grad_output), ("indices", indices))
     )
-    return pool(f"adaptive_max_pool{rank_of(known)}d_backward", arrays, (shape_of(input_shape), 1, known, index), out)[0]
+    return pool(f"adaptive_max_pool{rank_of(known)}d_backward", arrays, (shape_of(input_shape), 1, known, index), out)[
+        0
+    ]
 
 
 @document
@@ -544,7 +552,9 @@ def global_avg_pool_backward(
     rank, sizes = rank_of(known), spatial_sizes(shape_of(input_shape), known)
     grad = gradient_kept("grad_output", grad_output, input_shape, known)
     # one window: a regular average, whose gradient needs no tables
-    return pool(f"avg_pool{rank}d_backward", (grad,), (shape_of(input_shape), sizes, None, 0, 0, 1, None, known), out)[0]
+    return pool(f"avg_pool{rank}d_backward", (grad,), (shape_of(input_shape), sizes, None, 0, 0, 1, None, known), out)[
+        0
+    ]
 
 
 # --- the spatial pyramid ---------------------------------------------------------------------------------------------

@@ -57,8 +57,7 @@ def paddings(value: Any, rank: int) -> tuple[Pair | str, ...]:
     """Every form of `padding` as (before, after) for each axis, or the name of the rule for each."""
     pairs = ", ".join(["(before, after)"] * rank)
     rule = (
-        f"padding must be an integer, {TUPLES[rank]}, a pair for each axis ({pairs}), "
-        "'valid', 'same' or 'same_lower'"
+        f"padding must be an integer, {TUPLES[rank]}, a pair for each axis ({pairs}), 'valid', 'same' or 'same_lower'"
     )
     if isinstance(value, str):
         if value not in PADDINGS:

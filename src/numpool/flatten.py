@@ -52,7 +52,7 @@ class Flat:
         self.lead.append(picked.out)
 
     def merge(self, axis: int, whole: Axis, outer: tuple[int, ...] = ()) -> None:
-        """`axis` and the next one as a single axis, `whole`, that steps as the next; the things in `outer` as `axis`."""
+        """`axis` and the next one as a single axis, `whole`, that steps as the next; things in `outer` as `axis`."""
         self.axes[axis : axis + 2] = [whole]
         for thing, own in enumerate(self.steps):
             own.pop(len(self.lead) + axis + (thing in outer))

@@ -163,8 +163,8 @@ def windows(
     empty = stride is None or (isinstance(stride, tuple | list) and not stride)
     strides = kernels if empty else each("stride", stride, 1, rank)
     pads, dilations = paddings(padding, rank), each("dilation", dilation, 1, rank)
-    every = zip(AXES[rank], sizes, kernels, strides, pads, dilations, strict=True)
-    return tuple(axis(*words, bool(ceil_mode)) for words in every)
+    each_axis = zip(AXES[rank], sizes, kernels, strides, pads, dilations, strict=True)
+    return tuple(axis(name, n, k, s, p, d, bool(ceil_mode)) for name, n, k, s, p, d in each_axis)
 
 
 def adaptive_windows(shape: tuple[int, ...], layout: str, output_size: Any) -> tuple[Axis, ...]:

@@ -62,13 +62,13 @@ class Indices:
                 steps[channel] = 1
         return steps
 
-    def checked(self, source: Any, wanted: Shape) -> np.ndarray:
+    def checked(self, source: Any, wanted: Shape, like: str = "grad_output") -> np.ndarray:
         """Indices in their convention's own dtype; other integer dtypes are looked through and converted."""
         indices = np.asarray(source)
         if indices.dtype.kind not in "iu":
             raise TypeError(f"indices must have an integer dtype; got {indices.dtype}")
         if indices.shape != wanted:
-            raise ValueError(f"indices must have the shape {wanted} of grad_output; got {indices.shape}")
+            raise ValueError(f"indices must have the shape {wanted} of {like}; got {indices.shape}")
         if indices.dtype == self.dtype and indices.dtype.isnative and indices.flags.aligned:
             return indices
         low, high = min(self.no_tap, 0), int(np.iinfo(self.dtype).max)
@@ -84,7 +84,7 @@ class Indices:
         rest = indices.astype(np.int64)
         if self.convention == "window":
             good = (rest >= 0) & (rest < self.taps)
-            places = []
+            places: list[np.ndarray] = []
             for a, side in reversed(list(zip(spatial, self.axes, strict=True))):
                 start = grid[a] * side.stride - side.before
                 if side.table is not None:
@@ -95,7 +95,7 @@ class Indices:
         else:
             steps = self.steps()
             rest = rest - sum(step * grid[a] for a, step in enumerate(steps) if a not in spatial)
-            good, places = rest >= 0, []
+            places, good = [], rest >= 0
             for a in spatial:
                 places.append(rest // steps[a])
                 rest = rest % steps[a]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import inf, prod
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from numpool.adaptive import gradient_kept, kept, layout_of
+from numpool.adaptive import gradient_kept, layout_of
 from numpool.arguments import LAYOUTS, RANKS, choice
 from numpool.arrays import DTYPES, FLOATS, Result, checked_array
 from numpool.documents import document, documented
-from numpool.geometry import Axis, output_shape, rank_of, spatial_axes, spatial_sizes, windows
+from numpool.geometry import Axis, output_shape, spatial_axes, spatial_sizes, windows
 from numpool.plan import average_of, deliver, extremum_of, perform, spread_of
 from numpool.pooling import Array, Ints, Layout, Padding, Stride
 from numpool.taps import padded, taps, unpadded
@@ -80,8 +79,11 @@ def norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.nd
         sizes /= scale
     sums = summed(raised(sizes, p), layout, axes)
     y = (np.sqrt(sums) if p == 2 else sums ** (1 / p)) * scale
-    small = (sums < LEAST_SUM) & (np.asarray(perform(extremum_of("max", sizes, layout, axes, None), None, ())[0]) > 0) \
-        if (sums < LEAST_SUM).any() and (scale != 1 or p > SAFE_POWER) else None
+    small = (
+        (sums < LEAST_SUM) & (np.asarray(perform(extremum_of("max", sizes, layout, axes, None), None, ())[0]) > 0)
+        if (sums < LEAST_SUM).any() and (scale != 1 or p > SAFE_POWER)
+        else None
+    )
     if small is not None and small.any():
         y[small] = rescaled(sizes, p, layout, axes, small) * scale
     return y
@@ -106,7 +108,11 @@ def norm_gradient(
     """The gradient of `norms`: each window gives g * sign(x) * (|x| / y) ** (p - 1), and nothing where y = 0."""
     g, x, y = (a.astype(np.float64) for a in (grad, x, y))
     sizes = y[np.isfinite(y) & (y > 0)]
-    mild = np.isfinite(x).all() and np.isfinite(y).all() and (not sizes.size or (sizes.min() > 1e-75 and sizes.max() < 1e75))
+    mild = (
+        np.isfinite(x).all()
+        and np.isfinite(y).all()
+        and (not sizes.size or (sizes.min() > 1e-75 and sizes.max() < 1e75))
+    )
     if 1 <= p <= 3 and mild and all(a.dilation == 1 for a in axes):  # the factors apart neither overflow nor vanish
         with np.errstate(divide="ignore", invalid="ignore"):
             weights = np.where(y == 0, 0.0, g * raised(y, p - 1) ** -1.0 if p != 1 else g)
@@ -145,8 +151,8 @@ NOTES = """
     Notes
     -----
     ``(sum(|x| ** p)) ** (1 / p)``, with the absolute value that some frameworks leave out; a window that reaches beyond
-    the input sums its own taps, one without an element gives 0. Sums are taken in float64 and scaled where they must be:
-    nothing overflows or vanishes while the true result fits."""
+    the input sums its own taps, one without an element gives 0. Sums are taken in float64, and scaled where they must
+    be: nothing overflows or vanishes while the true result fits."""
 
 
 def lp_pool(rank: int) -> LpPool:
@@ -233,10 +239,12 @@ class LpBackward(Protocol):
     ) -> Array: ...
 
 
-def gradient_of(
-    grad_output: Any, x: Any, y: Any, p: float, layout: str, axes_of: Any, out: Any
-) -> np.ndarray:
-    grad, x, y = checked_array("grad_output", grad_output, FLOATS), checked_array("x", x, DTYPES), checked_array("y", y, FLOATS)
+def gradient_of(grad_output: Any, x: Any, y: Any, p: float, layout: str, axes_of: Any, out: Any) -> np.ndarray:
+    grad, x, y = (
+        checked_array("grad_output", grad_output, FLOATS),
+        checked_array("x", x, DTYPES),
+        checked_array("y", y, FLOATS),
+    )
     axes = axes_of(x.shape)
     wanted = output_shape(x.shape, layout, axes)
     for name, array in (("grad_output", grad), ("y", y)):

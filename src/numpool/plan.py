@@ -112,7 +112,7 @@ def make_spec(
         heads = [[*head, step * (n in (1, 2))] for n, (head, (step, _, _)) in enumerate(zip(heads, inner, strict=True))]
     lead, heads = merged(lead, heads)
     stacked = lead and [head[-1] for head in heads[:2]] == [h.size * inner[0][1], h.out * inner[1][1]]
-    if stacked and d is UNIT and h.tiles and not backward and (extremum or divisor):
+    if stacked and d is UNIT and h.tiles and not own_tables and not backward and (extremum or divisor):
         # Planes without a gap between them, and no window across it: a single tall plane.
         h = replace(h, size=h.size * lead[-1], out=h.out * lead[-1], after=0)
         for row in (lead, *heads):
@@ -156,8 +156,8 @@ def make_spec(
     if scatter:
         spec |= {"block": (h.size, w.size, lanes), "scatter": True}
     if own_tables:  # blocks keep to a plane
-        rows, *others = spec["block"]
-        spec["block"] = (h.out if rows >= h.out else 1, *others)
+        block: Any = spec["block"]
+        spec["block"] = (h.out if block[0] >= h.out else 1, *block[1:])
     return spec
 
 
@@ -419,8 +419,8 @@ def perform(call: Call, out: Any, sources: Arrays) -> Arrays:
     """Run a call: into `out`, directly where its memory allows, else through new arrays."""
     outs = checked_outs(out, call.results, sources)
     if call.compute:
-        results = call.compute()
-        return results if outs is None else written(outs, results)
+        computed = call.compute()
+        return computed if outs is None else written(outs, computed)
     assert call.place is not None
     if call.plan is None:
         return outs or tuple(call.place.empty(r.shape, r.dtype) for r in call.results)

@@ -105,7 +105,10 @@ class ExtremePool(Protocol):
 
 
 # The words of each extreme: what it is, what an empty window gives, and results of the examples.
-WORDS = {"max": ("Maximum", "-inf (the least value of an integer dtype, False)"), "min": ("Minimum", "inf (the greatest value of an integer dtype, True)")}
+WORDS = {
+    "max": ("Maximum", "-inf (the least value of an integer dtype, False)"),
+    "min": ("Minimum", "inf (the greatest value of an integer dtype, True)"),
+}
 EXAMPLES = {
     ("max", 1): """
     >>> y, indices = numpool.max_pool1d(np.array([3, 1, 4, 1, 5, 9]), 2, return_indices=True)

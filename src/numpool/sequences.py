@@ -1,0 +1,526 @@
+"""Pooling of sequences: the k largest steps in their order, and maximum and average over time, with lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from numpool.arguments import LAYOUTS, choice, input_size, integer
+from numpool.arrays import DTYPES, FLOATS, Result, checked_array, readable
+from numpool.documents import document
+from numpool.geometry import Axis, from_table, is_channels_last
+from numpool.plan import average_dtype, average_of, deliver, extremum_of, perform, scattered
+from numpool.pooling import Array, shape_of
+
+__all__ = [
+    "avg_over_time",
+    "avg_over_time_backward",
+    "dynamic_k",
+    "k_max_pool1d",
+    "k_max_pool1d_backward",
+    "max_over_time",
+    "max_over_time_backward",
+]
+
+SequenceLayout: TypeAlias = Literal["NCL", "NLC"]
+
+
+def sequence(x: Any, layout: Any) -> tuple[np.ndarray, str, int]:
+    """A checked array of sequences, its layout, and the axis of its steps."""
+    known, x = choice("layout", layout, LAYOUTS[1]), checked_array("x", x, DTYPES)
+    return x, known, steps_axis(x.shape, known)
+
+
+def steps_axis(shape: tuple[int, ...], layout: str) -> int:
+    if len(shape) not in (2, 3):
+        names = "(N, C, L) or (C, L)" if layout == "NCL" else "(N, L, C) or (L, C)"
+        raise ValueError(f"the shape of sequences must be {names}; got {shape}")
+    axis = len(shape) - (2 if is_channels_last(layout) else 1)
+    if shape[axis] < 1:
+        raise ValueError(f"every spatial size must be at least 1; got length = {shape[axis]}")
+    return axis
+
+
+def checked_lengths(lengths: Any, shape: tuple[int, ...], axis: int) -> np.ndarray | None:
+    """The number of steps of each sample, or None where all count."""
+    if lengths is None:
+        return None
+    samples, most = (shape[0] if len(shape) == 3 else 1), shape[axis]
+    given = np.asarray(lengths)
+    if given.dtype.kind not in "iu":
+        raise TypeError(f"lengths must be integers; got {given.dtype}")
+    if given.shape != (samples,):
+        raise ValueError(f"lengths must have one entry a sample, shape ({samples},); got shape {given.shape}")
+    bad = (given < 0) | (given > most)
+    if bad.any():
+        raise ValueError(f"every length must lie between 0 and the {most} steps; got {given[bad][0]}")
+    return given.astype(np.int64)
+
+
+# --- k-max -----------------------------------------------------------------------------------------------------------
+
+
+def falling(x: np.ndarray) -> np.ndarray:
+    """Integers that rise as the values of `x` fall: NaN first of all, both zeros alike."""
+    if x.dtype.kind == "b":
+        x = x.view(np.uint8)
+    if x.dtype.kind in "iu":
+        return ~x
+    wide: Any = x.astype(np.float64 if x.dtype == np.float64 else np.float32)
+    wide += 0.0  # -0.0 becomes 0.0
+    keys = wide.view(f"i{wide.dtype.itemsize}")
+    top = np.iinfo(keys.dtype).max
+    return ~np.where(np.isnan(wide), top, keys ^ (keys >> (8 * wide.dtype.itemsize - 1) & top))
+
+
+def lowest(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind == "b":
+        return False
+    return np.iinfo(dtype).min if dtype.kind in "iu" else -np.inf
+
+
+def largest_steps(x: np.ndarray, k: int, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Along the last axis, the k largest of each sample's steps in their order, and where they stand; -1 for none."""
+    keys = falling(x)
+    valid = None
+    if lengths is not None:
+        valid = np.arange(x.shape[-1]) < lengths.reshape(-1, *[1] * (x.ndim - 1) if x.ndim == 3 else [1])
+        keys = np.where(valid, keys, np.iinfo(keys.dtype).max)  # behind their equals: the order is stable
+    where = np.sort(np.argsort(keys, axis=-1, kind="stable")[..., :k], axis=-1)
+    values = np.take_along_axis(x, where, -1)
+    if lengths is not None:
+        missing = where >= lengths.reshape(-1, *[1] * (x.ndim - 1) if x.ndim == 3 else [1])
+        values, where = np.where(missing, np.array(lowest(x.dtype), x.dtype), values), np.where(missing, -1, where)
+    return values, where
+
+
+@overload
+def k_max_pool1d(
+    x: npt.ArrayLike,
+    k: int,
+    return_indices: Literal[False] = False,
+    *,
+    lengths: npt.ArrayLike | None = None,
+    layout: SequenceLayout = "NCL",
+    index: Literal["plane"] = "plane",
+    out: Array | None = None,
+) -> Array: ...
+@overload
+def k_max_pool1d(
+    x: npt.ArrayLike,
+    k: int,
+    return_indices: Literal[True],
+    *,
+    lengths: npt.ArrayLike | None = None,
+    layout: SequenceLayout = "NCL",
+    index: Literal["plane"] = "plane",
+    out: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array]: ...
+@document
+def k_max_pool1d(
+    x: npt.ArrayLike,
+    k: int,
+    return_indices: bool = False,
+    *,
+    lengths: npt.ArrayLike | None = None,
+    layout: SequenceLayout = "NCL",
+    index: Literal["plane"] = "plane",
+    out: Any = None,
+) -> Array | tuple[Array, Array]:
+    """The k largest steps of every channel, in the order in which they came.
+
+    Parameters
+    ----------
+    x : array_like, (N, C, L) or (C, L), channels last (N, L, C) or (L, C)
+        float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.
+    k : int
+        How many are kept, at most L.
+    {return_indices}
+    lengths : array_like of int, (N,), optional
+        The number of steps of each sample that count. A sample with fewer than k is filled up with -inf (the least
+        value of an integer dtype) and the index -1.
+    layout : {"NCL", "NLC"}
+        Whether the channel comes before the steps or after them.
+    index : {"plane"}
+        What an index is: the number of the step.
+    {out_indices}
+
+    Returns
+    -------
+    y : array, (N, C, k) or (N, k, C)
+        Of the dtype of `x`.
+    {returns_indices}
+
+    Raises
+    ------
+    {raises}
+
+    Notes
+    -----
+    Of equal steps the earliest are kept; NaN counts as the largest.
+
+    References
+    ----------
+    N. Kalchbrenner, E. Grefenstette, P. Blunsom: A convolutional neural network for modelling sentences, 2014.
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.k_max_pool1d(np.array([[3, 1, 4, 1, 5]]), 3)
+    array([[3, 4, 5]])
+    """
+    x, known, axis = sequence(x, layout)
+    choice("index", index, ("plane",))
+    k, counted = integer("k", k, 1), checked_lengths(lengths, x.shape, axis)
+    if k > x.shape[axis]:
+        raise ValueError(f"k must be at most the number of steps {x.shape[axis]}; got {k}")
+    shape = tuple(k if a == axis else n for a, n in enumerate(x.shape))
+    results = [Result(shape, x.dtype)] + [Result(shape, np.dtype(np.int64))] * bool(return_indices)
+
+    def compute() -> tuple[np.ndarray, ...]:
+        made = largest_steps(np.moveaxis(x, axis, -1), k, counted)
+        return tuple(np.ascontiguousarray(np.moveaxis(a, -1, axis)) for a in made[: len(results)])
+
+    made = deliver(tuple(results), compute, out, (x,))
+    return (made[0], made[1]) if return_indices else made[0]
+
+
+def steps_backward(grad_output: Any, indices: Any, input_shape: Any, layout: Any, out: Any, drop: bool) -> np.ndarray:
+    """A gradient to the steps that the indices name; `drop`: the output has no axis of steps."""
+    known, shape = choice("layout", layout, LAYOUTS[1]), input_size(shape_of(input_shape))
+    axis = steps_axis(shape, known)
+    grad, given = checked_array("grad_output", grad_output, FLOATS), np.asarray(indices)
+    if grad.ndim != len(shape) - drop:
+        raise ValueError(f"grad_output must have {len(shape) - drop} axes for input_shape {shape}; got {grad.shape}")
+    if given.shape != grad.shape:
+        raise ValueError(f"indices must have the shape {grad.shape} of grad_output; got {given.shape}")
+    if drop:
+        grad, given = np.expand_dims(grad, axis), np.expand_dims(given, axis)
+    axes = (Axis(shape[axis], grad.shape[axis], 1, 1, 1, 0, 0),)
+    call = scattered((grad, given), shape, known, axes, "plane", True)
+    return perform(call, out, (grad, given, *call.arrays))[0]
+
+
+@document
+def k_max_pool1d_backward(
+    grad_output: npt.ArrayLike,
+    indices: npt.ArrayLike,
+    input_shape: Sequence[int],
+    *,
+    layout: SequenceLayout = "NCL",
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `k_max_pool1d` with respect to its input.
+
+    Parameters
+    ----------
+    grad_output : array_like, (N, C, k) or (N, k, C)
+        Gradient of the output: float16, bfloat16, float32 or float64.
+    indices : array_like of integers, same shape
+        What `k_max_pool1d` returned; -1 gives its gradient to nobody.
+    {input_shape}
+    layout : {"NCL", "NLC"}
+        Whether the channel comes before the steps or after them.
+    {out}
+
+    Returns
+    -------
+    {returns_gradient}
+
+    Raises
+    ------
+    {raises_index}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> y, indices = numpool.k_max_pool1d(np.array([[3, 1, 4]]), 2, True)
+    >>> numpool.k_max_pool1d_backward(np.array([[1.0, 2.0]]), indices, (1, 3))
+    array([[1., 0., 2.]])
+    """
+    return steps_backward(grad_output, indices, input_shape, layout, out, False)
+
+
+def dynamic_k(layer: int, layers: int, length: int, k_top: int) -> int:
+    """The k of one layer in a stack of k-max poolings, which shrinks towards the top.
+
+    Parameters
+    ----------
+    layer : int
+        The number of this layer, from 1 to `layers`.
+    layers : int
+        The number of layers.
+    length : int
+        The number of steps of the input.
+    k_top : int
+        The k of the topmost layer.
+
+    Returns
+    -------
+    int
+        ``max(k_top, ceil((layers - layer) * length / layers))``, in integers.
+
+    Raises
+    ------
+    TypeError
+        An argument is not an integer.
+    ValueError
+        An argument is out of its range.
+
+    References
+    ----------
+    N. Kalchbrenner, E. Grefenstette, P. Blunsom: A convolutional neural network for modelling sentences, 2014.
+
+    Examples
+    --------
+    >>> import numpool
+    >>> [numpool.dynamic_k(layer, 3, 18, 3) for layer in (1, 2, 3)]
+    [12, 6, 3]
+    """
+    layers, layer = integer("layers", layers, 1), integer("layer", layer, 0)
+    length, k_top = integer("length", length, 0), integer("k_top", k_top, 1)
+    if layer > layers:
+        raise ValueError(f"layer must be at most the number of layers {layers}; got {layer}")
+    return max(k_top, -(-(layers - layer) * length // layers))
+
+
+# --- over time -------------------------------------------------------------------------------------------------------
+
+
+def time_axis(x: np.ndarray, layout: str, axis: int, lengths: np.ndarray | None) -> tuple[np.ndarray, Axis]:
+    """`x` and the one window over its steps: all of them, or the first `lengths` of each sample."""
+    steps = x.shape[axis]
+    if lengths is None:
+        return x, Axis(steps, 1, steps, steps, 1, 0, 0)
+    x, at = readable(x, layout)
+    if 0 not in at.order[: at.leads] and x.ndim == 3:  # the samples became lanes: they would share a window
+        x, at = readable(np.ascontiguousarray(x), layout)
+    leads = at.order[: at.leads]
+    along = [-1 if a == 0 and x.ndim == 3 else 1 for a in leads]
+    taps = np.broadcast_to(lengths.reshape(along), [x.shape[a] for a in leads]).reshape(-1, 1)
+    return x, from_table(steps, np.zeros_like(taps), taps)
+
+
+@overload
+def max_over_time(
+    x: npt.ArrayLike,
+    lengths: npt.ArrayLike | None = None,
+    return_indices: Literal[False] = False,
+    *,
+    layout: SequenceLayout = "NCL",
+    out: Array | None = None,
+) -> Array: ...
+@overload
+def max_over_time(
+    x: npt.ArrayLike,
+    lengths: npt.ArrayLike | None,
+    return_indices: Literal[True],
+    *,
+    layout: SequenceLayout = "NCL",
+    out: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array]: ...
+@document
+def max_over_time(
+    x: npt.ArrayLike,
+    lengths: npt.ArrayLike | None = None,
+    return_indices: bool = False,
+    *,
+    layout: SequenceLayout = "NCL",
+    out: Any = None,
+) -> Array | tuple[Array, Array]:
+    """Maximum over the steps of sequences, which may differ in length.
+
+    Parameters
+    ----------
+    x : array_like, (N, C, L) or (C, L), channels last (N, L, C) or (L, C)
+        float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.
+    lengths : array_like of int, (N,), optional
+        The number of steps of each sample that count; all of them if None.
+    {return_indices}
+    layout : {"NCL", "NLC"}
+        Whether the channel comes before the steps or after them.
+    {out_indices}
+
+    Returns
+    -------
+    y : array, (N, C)
+        Of the dtype of `x`; -inf (the least value of an integer dtype) for a length of 0.
+    indices : array of int64, same shape
+        The numbers of the steps, -1 for a length of 0. Only if `return_indices`.
+
+    Raises
+    ------
+    {raises}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.max_over_time(np.array([[[1, 5, 9]], [[4, 2, 3]]]), lengths=[2, 3])
+    array([[5],
+           [4]])
+    """
+    x, known, axis = sequence(x, layout)
+    counted = checked_lengths(lengths, x.shape, axis)
+    shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
+    results = [Result(shape, x.dtype)] + [Result(shape, np.dtype(np.int64))] * bool(return_indices)
+
+    def compute() -> tuple[np.ndarray, ...]:
+        if 0 in shape:
+            return tuple(np.empty(shape, r.dtype) for r in results)
+        source, window = time_axis(x, known, axis, counted)
+        call = extremum_of("max", source, known, (window,), "plane" if return_indices else None)
+        return tuple(r.reshape(shape) for r in perform(call, None, (x,)))
+
+    made = deliver(tuple(results), compute, out, (x,))
+    return (made[0], made[1]) if return_indices else made[0]
+
+
+@document
+def max_over_time_backward(
+    grad_output: npt.ArrayLike,
+    indices: npt.ArrayLike,
+    input_shape: Sequence[int],
+    *,
+    layout: SequenceLayout = "NCL",
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `max_over_time` with respect to its input.
+
+    Parameters
+    ----------
+    grad_output : array_like, (N, C)
+        Gradient of the output: float16, bfloat16, float32 or float64.
+    indices : array_like of integers, same shape
+        What `max_over_time` returned; -1 gives its gradient to nobody.
+    {input_shape}
+    layout : {"NCL", "NLC"}
+        Whether the channel comes before the steps or after them.
+    {out}
+
+    Returns
+    -------
+    {returns_gradient}
+
+    Raises
+    ------
+    {raises_index}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.max_over_time_backward(np.array([[7.0]]), np.array([[1]]), (1, 1, 3))
+    array([[[0., 7., 0.]]])
+    """
+    return steps_backward(grad_output, indices, input_shape, layout, out, True)
+
+
+@document
+def avg_over_time(
+    x: npt.ArrayLike,
+    lengths: npt.ArrayLike | None = None,
+    *,
+    layout: SequenceLayout = "NCL",
+    dtype: npt.DTypeLike | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Average over the steps of sequences, which may differ in length.
+
+    Parameters
+    ----------
+    x : array_like, (N, C, L) or (C, L), channels last (N, L, C) or (L, C)
+        float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.
+    lengths : array_like of int, (N,), optional
+        The number of steps of each sample that count; all of them if None.
+    layout : {"NCL", "NLC"}
+        Whether the channel comes before the steps or after them.
+    {dtype}
+    {out}
+
+    Returns
+    -------
+    y : array, (N, C)
+        NaN (0 in an integer dtype) for a length of 0.
+
+    Raises
+    ------
+    {raises}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.avg_over_time(np.array([[[1.0, 5.0, 9.0]], [[4.0, 2.0, 3.0]]]), lengths=[2, 3])
+    array([[3.],
+           [3.]])
+    """
+    x, known, axis = sequence(x, layout)
+    counted = checked_lengths(lengths, x.shape, axis)
+    shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
+    result = Result(shape, average_dtype(dtype, x.dtype))
+
+    def compute() -> tuple[np.ndarray]:
+        if 0 in shape:
+            return (np.empty(shape, result.dtype),)
+        source, window = time_axis(x, known, axis, counted)
+        return (perform(average_of(source, known, (window,), dtype), None, (x,))[0].reshape(shape),)
+
+    return deliver((result,), compute, out, (x,))[0]
+
+
+@document
+def avg_over_time_backward(
+    grad_output: npt.ArrayLike,
+    input_shape: Sequence[int],
+    lengths: npt.ArrayLike | None = None,
+    *,
+    layout: SequenceLayout = "NCL",
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `avg_over_time` with respect to its input: every step that counts has an even share.
+
+    Parameters
+    ----------
+    grad_output : array_like, (N, C)
+        Gradient of the output: float16, bfloat16, float32 or float64.
+    {input_shape}
+    lengths : array_like of int, (N,), optional
+        The number of steps of each sample that count.
+    layout : {"NCL", "NLC"}
+        Whether the channel comes before the steps or after them.
+    {out}
+
+    Returns
+    -------
+    grad_input : array of the input's shape
+        Of the dtype of `grad_output`.
+
+    Raises
+    ------
+    {raises}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.avg_over_time_backward(np.array([[6.0]]), (1, 1, 3), lengths=[2])
+    array([[[3., 3., 0.]]])
+    """
+    known, shape = choice("layout", layout, LAYOUTS[1]), input_size(shape_of(input_shape))
+    axis = steps_axis(shape, known)
+    grad, counted = checked_array("grad_output", grad_output, FLOATS), checked_lengths(lengths, shape, axis)
+    wanted = tuple(n for a, n in enumerate(shape) if a != axis)
+    if grad.shape != wanted:
+        raise ValueError(f"grad_output must have the output's shape {wanted} for input_shape {shape}; got {grad.shape}")
+
+    def compute() -> tuple[np.ndarray]:
+        result, counts = np.zeros(shape, grad.dtype), np.array([shape[axis]]) if counted is None else counted
+        wide = grad.astype(np.float64 if grad.dtype == np.float64 else np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = (wide / counts.reshape(-1, *[1] * (wide.ndim - 1)).astype(wide.dtype)).astype(grad.dtype)
+        within = np.arange(shape[axis]) < counts.reshape(-1, 1, 1)
+        within = within if not is_channels_last(known) else np.swapaxes(within, 1, 2)
+        np.copyto(result, np.expand_dims(share, axis), where=within.reshape(within.shape[3 - len(shape) :]))
+        return (result,)
+
+    return deliver((Result(shape, grad.dtype),), compute, out, (grad,))[0]

@@ -1,0 +1,430 @@
+"""Unpooling, which puts values back where their indices say; and maxout, pooling over channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Literal, Protocol, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from numpool.arguments import INDEXES, LAYOUTS, RANKS, choice, each, input_size, integer, paddings
+from numpool.arguments import Ints as IntTuple
+from numpool.arrays import DTYPES, FLOATS, Result, checked_array
+from numpool.documents import document, documented
+from numpool.geometry import Axis, spatial_axes, spatial_sizes
+from numpool.indices import Indices
+from numpool.plan import deliver, pool
+from numpool.pooling import Array, Index, Ints, Layout, Stride, shape_of
+
+__all__ = [
+    "max_unpool1d",
+    "max_unpool1d_backward",
+    "max_unpool2d",
+    "max_unpool2d_backward",
+    "max_unpool3d",
+    "max_unpool3d_backward",
+    "maxout",
+    "maxout_backward",
+]
+
+
+# --- unpooling -------------------------------------------------------------------------------------------------------
+
+
+def unpool_axes(
+    sizes: tuple[int, ...], kernel_size: Any, stride: Any, padding: Any, wanted: tuple[int, ...] | None
+) -> tuple[Axis, ...]:
+    """The windows that made `sizes` outputs of an input of the `wanted` sizes, or of ``(o - 1) * s - pl - pr + k``."""
+    rank = len(sizes)
+    kernels = each("kernel_size", kernel_size, 1, rank)
+    empty = stride is None or (isinstance(stride, tuple | list) and not stride)
+    strides = kernels if empty else each("stride", stride, 1, rank)
+    if isinstance(padding, str):
+        raise TypeError(f"padding of an unpooling must be numbers; got {padding!r}")
+    axes = []
+    for i, (out, k, s, pads) in enumerate(zip(sizes, kernels, strides, paddings(padding, rank), strict=True)):
+        before, after = (int(p) for p in pads)
+        size = wanted[i] if wanted else (out - 1) * s - before - after + k
+        if size < 1:
+            raise ValueError(
+                f"every size of the result must be at least 1; got {size} for {out} windows of kernel_size {k}, stride "
+                f"{s} and padding ({before}, {after})"
+            )
+        axes.append(Axis(size, out, k, s, 1, before, after))
+    return tuple(axes)
+
+
+def wanted_sizes(output_size: Any, shape: tuple[int, ...], layout: str) -> IntTuple | None:
+    """The spatial part of `output_size`, which may be a whole shape."""
+    if output_size is None:
+        return None
+    spatial = spatial_axes(len(shape), layout)
+    rule = f"output_size must be {len(spatial)} integers or the result's whole shape"
+    if not isinstance(output_size, tuple | list):
+        raise TypeError(f"{rule}; got {output_size!r}")
+    given = tuple(integer("output_size", n, 0) for n in output_size)
+    if len(given) == len(spatial):
+        return given
+    if len(given) != len(shape) or any(given[a] != n for a, n in enumerate(shape) if a not in spatial):
+        raise ValueError(f"{rule}; got {output_size!r} for x of shape {shape}")
+    return tuple(given[a] for a in spatial)
+
+
+def in_memory(shape: tuple[int, ...], places: list[np.ndarray], layout: str) -> np.ndarray:
+    """Flat positions, in an array of this shape, of places along the spatial axes; leads and lanes keep theirs."""
+    spatial, grid = spatial_axes(len(shape), layout), np.ogrid[tuple(slice(n) for n in places[0].shape)]
+    flat = np.zeros(places[0].shape, np.int64)
+    for a in range(len(shape)):
+        flat += (places[a - spatial[0]] if a in spatial else grid[a]) * prod(shape[a + 1 :])
+    return flat
+
+
+def positions(
+    indices: np.ndarray, meaning: Indices, shape: tuple[int, ...], layout: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where in memory each index points, and which of them point anywhere. Each is checked."""
+    places, good = meaning.places(indices)
+    if not (good | (indices == meaning.no_tap)).all():
+        raise ValueError(meaning.wrong(indices))
+    return in_memory(shape, places, layout), good
+
+
+class Unpool(Protocol):
+    """The type of max_unpool1d and its kin."""
+
+    def __call__(
+        self,
+        x: npt.ArrayLike,
+        indices: npt.ArrayLike,
+        kernel_size: Ints,
+        stride: Stride = None,
+        padding: Ints = 0,
+        output_size: Sequence[int] | None = None,
+        *,
+        layout: Layout = ...,
+        index: Index = "plane",
+        out: Array | None = None,
+    ) -> Array: ...
+
+
+def unpool(rank: int) -> Unpool:
+    name, channels_first = f"max_unpool{rank}d", LAYOUTS[rank][0]
+
+    def unpool(
+        x: npt.ArrayLike,
+        indices: npt.ArrayLike,
+        kernel_size: Ints,
+        stride: Stride = None,
+        padding: Ints = 0,
+        output_size: Sequence[int] | None = None,
+        *,
+        layout: Layout = channels_first,  # type: ignore[assignment]
+        index: Index = "plane",
+        out: Array | None = None,
+    ) -> Array:
+        known, kind = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
+        x = checked_array("x", x, DTYPES)
+        sizes = spatial_sizes(x.shape, known)
+        axes = unpool_axes(sizes, kernel_size, stride, padding, wanted_sizes(output_size, x.shape, known))
+        spatial = spatial_axes(x.ndim, known)
+        shape = tuple(axes[a - spatial[0]].size if a in spatial else n for a, n in enumerate(x.shape))
+        meaning = Indices(kind, shape, known, axes)
+        given = meaning.checked(indices, x.shape, "x")
+
+        def compute() -> tuple[np.ndarray]:
+            where, good = positions(given, meaning, shape, known)
+            result = np.zeros(shape, x.dtype)
+            result.reshape(-1)[where[good]] = x[good]  # of two at one place the last stays
+            return (result,)
+
+        return deliver((Result(shape, x.dtype),), compute, out, (x, given))[0]
+
+    text = """The inverse of `max_pool{RANK}d`: its values where they stood, and zeros.
+
+    Parameters
+    ----------
+    {x}
+    indices : array_like of integers, same shape
+        What `max_pool{RANK}d` returned, in the same `index` convention. "No tap" is left out.
+    {kernel_size}
+    {stride}
+    padding : int, one int or one pair (before, after) an axis
+        The padding of the pooling.
+    output_size : tuple of int, optional
+        The spatial sizes of the result, or its whole shape; by default ``(o - 1) * stride - padding + kernel_size``.
+    {layout}
+    {index}
+    {out}
+
+    Returns
+    -------
+    y : array, {SHAPES}
+        Of the dtype of `x`.
+
+    Raises
+    ------
+    {raises_index}
+
+    Notes
+    -----
+    Where two indices name one place, the last in row-major order stays. Nearest upsampling is not this but the gradient
+    of an average with a divisor of 1, see `avg_pool{RANK}d_backward`.
+
+    References
+    ----------
+    M. Zeiler, R. Fergus: Visualizing and understanding convolutional networks, 2013. Names, order and defaults are
+    those of ``torch.nn.functional.max_unpool{RANK}d``.
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> y, indices = numpool.max_pool{RANK}d(np.array([1, 3, 4, 2]).reshape(SHAPE), WINDOW, return_indices=True)
+    >>> numpool.max_unpool{RANK}d(y, indices, WINDOW).ravel()
+    array([0, 3, 4, 0])
+    """
+    return documented(unpool, name, row_example(text, rank), rank)
+
+
+def row_example(text: str, rank: int) -> str:
+    shape, window = ("4", "1, 4", "1, 1, 4")[rank - 1], ("2", "(1, 2)", "(1, 1, 2)")[rank - 1]
+    return text.replace("SHAPE)", shape + ")").replace("WINDOW", window)
+
+
+class UnpoolBackward(Protocol):
+    """The type of max_unpool1d_backward and its kin."""
+
+    def __call__(
+        self,
+        grad_output: npt.ArrayLike,
+        indices: npt.ArrayLike,
+        kernel_size: Ints,
+        stride: Stride = None,
+        padding: Ints = 0,
+        *,
+        layout: Layout = ...,
+        index: Index = "plane",
+        out: Array | None = None,
+    ) -> Array: ...
+
+
+def unpool_backward(rank: int) -> UnpoolBackward:
+    name, channels_first = f"max_unpool{rank}d_backward", LAYOUTS[rank][0]
+
+    def unpool_backward(
+        grad_output: npt.ArrayLike,
+        indices: npt.ArrayLike,
+        kernel_size: Ints,
+        stride: Stride = None,
+        padding: Ints = 0,
+        *,
+        layout: Layout = channels_first,  # type: ignore[assignment]
+        index: Index = "plane",
+        out: Array | None = None,
+    ) -> Array:
+        known, kind = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
+        grad, where = checked_array("grad_output", grad_output, DTYPES), np.asarray(indices)
+        wanted = spatial_sizes(grad.shape, known)
+        spatial = spatial_axes(grad.ndim, known)
+        others = [a for a in range(grad.ndim) if a not in spatial]
+        if where.ndim != grad.ndim or any(where.shape[a] != grad.shape[a] for a in others):
+            raise ValueError(
+                f"indices must have the shape of grad_output {grad.shape} but for its spatial sizes; got {where.shape}"
+            )
+        axes = unpool_axes(spatial_sizes(where.shape, known), kernel_size, stride, padding, wanted)
+        meaning = Indices(kind, grad.shape, known, axes)
+        given = meaning.checked(where, where.shape, "indices")
+
+        def compute() -> tuple[np.ndarray]:
+            at, good = positions(given, meaning, grad.shape, known)
+            result = np.zeros(given.shape, grad.dtype)
+            result[good] = np.ascontiguousarray(grad).reshape(-1)[at[good]]
+            return (result,)
+
+        return deliver((Result(where.shape, grad.dtype),), compute, out, (grad, given))[0]
+
+    text = """Gradient of `max_unpool{RANK}d` with respect to its input: what stands where the indices point.
+
+    Parameters
+    ----------
+    grad_output : array_like, {SHAPES}
+        Gradient of the output, of any dtype.
+    indices : array_like of integers, {OUTPUT_SHAPES}
+        What the unpooling was given, in the same `index` convention. "No tap" gives 0.
+    {kernel_size}
+    {stride}
+    padding : int, one int or one pair (before, after) an axis
+        The padding of the pooling.
+    {layout}
+    {index}
+    {out}
+
+    Returns
+    -------
+    grad_input : array of the shape of `indices`
+        Of the dtype of `grad_output`.
+
+    Raises
+    ------
+    {raises_index}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> grad, indices = np.array([5, 6, 7, 8]).reshape(SHAPE), np.array([1, 2]).reshape(HALF)
+    >>> numpool.max_unpool{RANK}d_backward(grad, indices, WINDOW).ravel()
+    array([6, 7])
+    """
+    text = text.replace("HALF)", ("2", "1, 2", "1, 1, 2")[rank - 1] + ")")
+    return documented(unpool_backward, name, row_example(text, rank), rank)
+
+
+max_unpool1d, max_unpool2d, max_unpool3d = map(unpool, RANKS)
+max_unpool1d_backward, max_unpool2d_backward, max_unpool3d_backward = map(unpool_backward, RANKS)
+
+
+# --- maxout ----------------------------------------------------------------------------------------------------------
+
+
+def grouped(shape: tuple[int, ...], groups: Any, axis: Any) -> tuple[int, int, tuple[int, int, int], tuple[int, ...]]:
+    """groups, the axis from the front, (before, channels, behind) as a plane each, and the shape of the result."""
+    groups, number = integer("groups", groups, 1), integer("axis", axis, -len(shape))
+    if number >= len(shape):
+        raise ValueError(f"axis must lie below the {len(shape)} axes; got {axis}")
+    number %= len(shape)
+    channels = shape[number]
+    if channels % groups or not channels:
+        raise ValueError(f"groups must divide the {channels} channels of axis {axis}; got {groups}")
+    whole = (prod(shape[:number]), channels, prod(shape[number + 1 :]))
+    return groups, number, whole, (*shape[:number], channels // groups, *shape[number + 1 :])
+
+
+@overload
+def maxout(
+    x: npt.ArrayLike, groups: int, return_indices: Literal[False] = False, axis: int = 1, *, out: Array | None = None
+) -> Array: ...
+@overload
+def maxout(
+    x: npt.ArrayLike,
+    groups: int,
+    return_indices: Literal[True],
+    axis: int = 1,
+    *,
+    out: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array]: ...
+@document
+def maxout(
+    x: npt.ArrayLike, groups: int, return_indices: bool = False, axis: int = 1, *, out: Any = None
+) -> Array | tuple[Array, Array]:
+    """Maximum over groups of neighbouring channels.
+
+    Parameters
+    ----------
+    x : array_like
+        float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.
+    groups : int
+        Number of channels of which the largest is taken; it divides their number.
+    {return_indices}
+    axis : int
+        The axis of the channels.
+    {out_indices}
+
+    Returns
+    -------
+    y : array
+        Of the dtype of `x`; channel c is the maximum of the `groups` channels from ``c * groups`` on.
+    indices : array of int64, same shape
+        The numbers of those channels. Only if `return_indices`.
+
+    Raises
+    ------
+    {raises}
+
+    References
+    ----------
+    I. Goodfellow, D. Warde-Farley, M. Mirza, A. Courville, Y. Bengio: Maxout networks, 2013.
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> numpool.maxout(np.array([[1, 7, 5, 2]]), 2)
+    array([[7, 5]])
+    """
+    x = checked_array("x", x, DTYPES)
+    groups, axis, whole, shape = grouped(x.shape, groups, axis)
+    results = [Result(shape, x.dtype)] + [Result(shape, np.dtype(np.int64))] * bool(return_indices)
+
+    def compute() -> tuple[np.ndarray, ...]:
+        if 0 in shape:
+            return tuple(np.empty(shape, r.dtype) for r in results)
+        args = ((groups, 1), None, 0, 1, 0, 1 if return_indices else 0, "NCHW", "plane")
+        made = [r.reshape(shape) for r in pool("max_pool2d", (x.reshape(whole),), args, None)]
+        if return_indices:
+            made[1] //= whole[2]
+        return tuple(made)
+
+    made = deliver(tuple(results), compute, out, (x,))
+    return (made[0], made[1]) if return_indices else made[0]
+
+
+@document
+def maxout_backward(
+    grad_output: npt.ArrayLike,
+    indices: npt.ArrayLike,
+    input_shape: Sequence[int],
+    groups: int,
+    axis: int = 1,
+    *,
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `maxout` with respect to its input.
+
+    Parameters
+    ----------
+    grad_output : array_like
+        Gradient of the output: float16, bfloat16, float32 or float64.
+    indices : array_like of integers, same shape
+        What `maxout` returned.
+    {input_shape}
+    groups : int
+        Number of channels of which the largest was taken.
+    axis : int
+        The axis of the channels.
+    {out}
+
+    Returns
+    -------
+    {returns_gradient}
+
+    Raises
+    ------
+    {raises_index}
+
+    Examples
+    --------
+    >>> import numpool, numpy as np
+    >>> y, indices = numpool.maxout(np.array([[1, 7, 5, 2]]), 2, return_indices=True)
+    >>> numpool.maxout_backward(np.array([[1.0, 2.0]]), indices, (1, 4), 2)
+    array([[0., 1., 2., 0.]])
+    """
+    shape = input_size(shape_of(input_shape))
+    groups, axis, whole, wanted = grouped(shape, groups, axis)
+    grad, given = checked_array("grad_output", grad_output, FLOATS), np.asarray(indices)
+    if given.dtype.kind not in "iu":
+        raise TypeError(f"indices must have an integer dtype; got {given.dtype}")
+    for name, array in (("grad_output", grad), ("indices", given)):
+        if array.shape != wanted:
+            raise ValueError(f"{name} must have the output's shape {wanted} for input_shape {shape}; got {array.shape}")
+    channels = np.arange(wanted[axis]).reshape([-1 if a == axis else 1 for a in range(len(wanted))])
+    tap = given.astype(np.int64) - channels * groups
+    bad = (tap < 0) | (tap >= groups)
+    if bad.any():
+        raise ValueError(f"indices must name a channel of their own group of {groups}; got {given[bad][0]}")
+
+    def compute() -> tuple[np.ndarray]:
+        result = np.zeros(shape, grad.dtype)
+        np.put_along_axis(result, given.astype(np.int64), grad, axis)
+        return (result,)
+
+    return deliver((Result(shape, grad.dtype),), compute, out, (grad, given))[0]
