@@ -99,6 +99,10 @@ CALLS = [
 ]
 BACKWARD = [call for call in CALLS if call.args.get("training", True)]
 
+# Layers as (kernel_size, stride, padding)
+RESNET50_STEM = [(7, 2, 3), (3, 2, 1)]
+VGG16 = [layer for convolutions in (2, 2, 3, 3, 3) for layer in [(3, 1, 1)] * convolutions + [(2, 2, 0)]]
+
 
 def data(call, dtype, seed=0):
     """Channels-first data: ties, both zeros, NaN and infinities, on which sums and quotients are exact."""

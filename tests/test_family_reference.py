@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reference
 from cases import BFLOAT16, CORE, DILATED, LINES, VOLUMES, assert_same, special_data, to_layout, ulps
+from family_cases import RESNET50_STEM, VGG16
 from family_reference import fractional_starts
 from reference import finite_differences
 
@@ -326,8 +327,6 @@ def test_unpool():
 
 # ---- Receptive fields ----
 
-VGG16 = [layer for convolutions in (2, 2, 3, 3, 3) for layer in [(3, 1, 1)] * convolutions + [(2, 2, 0)]]
-
 
 @pytest.mark.parametrize(
     "layers, want",
@@ -335,7 +334,8 @@ VGG16 = [layer for convolutions in (2, 2, 3, 3, 3) for layer in [(3, 1, 1)] * co
         ([], (1, 1, 0, 0)),
         ([(3, 1, 0)], (3, 1, 0, 1)),
         ([(3, 2, 0)] * 2, (7, 4, 0, 3)),
-        ([(7, 2, 3), {"kernel_size": 3, "stride": 2, "padding": 1}], (11, 4, 5, 0)),  # the stem of ResNet-50
+        (RESNET50_STEM, (11, 4, 5, 0)),
+        ([(7, 2, 3), {"kernel_size": 3, "stride": 2, "padding": 1}], (11, 4, 5, 0)),
         (VGG16, (212, 32, 90, 15.5)),
         ([(3, 1, 2, 2), (2, 2, 0)], (6, 2, 2, 0.5)),
         ([((3, 5), (1, 2), (0, 2)), (2, 2, 0)], ((4, 7), (2, 4), (0, 2), (1.5, 1))),
