@@ -90,7 +90,7 @@ NOT_INTEGERS = (True, 2.0, np.float32(2), "2", 2j, ...)
 
 ROWS = [
     *each("kernel_size", TypeError, None, None, *NOT_INTEGERS),
-    *each("kernel_size", ValueError, "value", 0, -1, 2**40),
+    *each("kernel_size", ValueError, "value", 0, -1),
     *each("kernel_size", WRONG, None, (), (2,) * 4, ((2, 2),)),
     *each("stride", TypeError, None, *NOT_INTEGERS),
     *each("stride", ValueError, "value", 0, -3),
@@ -102,7 +102,7 @@ ROWS = [
     *each("padding", WRONG, None, (1,) * 4, ((1, 1),) * 4, ((1, 1, 1),) * 3),
     *each("layout", WRONG, "value", "nchw", "NWHC", "NCDHWT", "channels_last"),
     *each("layout", WRONG, None, "", 1, b"NCHW"),
-    *each("output_size", ValueError, "0", 0, (0, 0), (0, 0, 0)),
+    *each("output_size", WRONG, "0", 0, (0,), (0, 0), (0, 0, 0)),
     *each("output_size", WRONG, None, -1, 2.0, True, "2", (), (2,) * 7, (2.0, 2.0)),
     *each("norm_type", ValueError, "value", 0, -1, 0.0, -2.5, -np.inf, np.nan),
     *each("norm_type", WRONG, None, "2", None, 2j, (2, 2)),
@@ -143,7 +143,7 @@ def test_other_dtypes_of_the_input_are_refused_in_the_gradient(name):
     x = right_call(name)[1]["x"]
     for dtype in (object, np.complex64):
         refuse(name, {"x": x.astype(dtype)}, TypeError)
-    refuse(name, {"x": x[..., :-1]}, ValueError)
+    refuse(name, {"x": x[:1]}, ValueError)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -190,6 +190,12 @@ def test_wrong_pair_of_outs_is_refused(name):
     for wrong in (out, (out,), (where, out), (out, where.astype("i4")), (out, where[..., :-1]), (out, where, out)):
         refuse(name, {"return_indices": True, "out": wrong}, WRONG)
         assert (out == 7).all() and (where == 7).all()
+
+
+@pytest.mark.parametrize("name", [name for name in FORWARD_CALLS if "kernel_size" in parameters(name)])
+def test_a_kernel_larger_than_the_input_shows_the_numbers(name):
+    for kernel in (99, 2**40, 2**64):
+        refuse(name, {"kernel_size": kernel}, ValueError, kernel)
 
 
 # ---- Gradients ----
@@ -248,8 +254,7 @@ def samples(value=0.5, shape=(2, 3, 2)):
         ({"output_size": None}, ValueError, "output_ratio"),  # neither
         *[({"output_size": None, "output_ratio": r}, ValueError, None) for r in (0.0, -0.5, 0.01, 1.5, np.nan, np.inf)],
         *[({"output_size": None, "output_ratio": r}, WRONG, None) for r in ("0.5", 0.5j, (0.5,), (0.5,) * 3)],
-        ({"random_samples": None, "rng": -1}, ValueError, None),
-        ({"random_samples": None, "rng": "seed"}, TypeError, None),
+        *[({"random_samples": None, "rng": rng}, WRONG, None) for rng in (-1, 1.5, "seed")],
     ],
     names=["fractional_max_pool2d"],
 )
@@ -276,9 +281,9 @@ def test_inference_has_no_indices():
     refuse("stochastic_pool2d", {"training": False, "return_indices": True}, ValueError, "training")
 
 
-@pytest.mark.parametrize("rng, exception", [(-1, ValueError), ("seed", TypeError), (1.5, TypeError)])
-def test_a_wrong_seed_is_refused(rng, exception):
-    refuse("stochastic_pool2d", {"training": True, "rng": rng}, exception)
+@pytest.mark.parametrize("rng", [-1, 1.5, "seed"])
+def test_a_wrong_seed_is_refused(rng):
+    refuse("stochastic_pool2d", {"training": True, "rng": rng}, WRONG)
 
 
 # ---- Along time ----
@@ -287,7 +292,7 @@ LENGTHS = [
     *each("lengths", ValueError, "-1", (-1, 3), (3, -1)),
     *each("lengths", ValueError, "20", (20, 3), (3, 20)),
     *each("lengths", ValueError, str(2**32 + 1), (3, 2**32 + 1)),
-    *each("lengths", ValueError, None, (3,), (3, 3, 3), (), np.zeros((2, 1), int), np.zeros((2, 3), int)),
+    *each("lengths", ValueError, None, (3,), (3, 3, 3), np.zeros((2, 1), int), np.zeros((2, 3), int)),
     *each("lengths", TypeError, None, (3.0, 2.0), (3, None), ("3", "2"), np.ones(2), np.array([True, True]), "33"),
 ]
 
@@ -363,7 +368,7 @@ def test_wrong_maxout_is_refused(name, changes, exception, shown):
 @pytest.mark.parametrize("n", RANKS)
 def test_wrong_output_size_of_unpooling_is_refused(n):
     name = f"max_unpool{n}d"
-    for wrong in ((4,) * (n + 1), (4,) * 8, ()):
+    for wrong in ((4,) * (n + 1), (4,) * 8):
         refuse(name, {"output_size": wrong}, ValueError)
     refuse(name, {"output_size": (2, 4, *[4] * n)}, ValueError, "4")  # another number of channels
     refuse(name, {"output_size": (1, 3, *[4] * n)}, ValueError)
