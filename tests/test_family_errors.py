@@ -306,6 +306,7 @@ def test_wrong_lengths_are_refused(name, changes, exception, shown):
     [
         *each("k", ValueError, "value", 0, -1, 20, 2**40, 2**64),
         *each("k", TypeError, None, None, True, 2.0, "2", (2,)),
+        *each("index", ValueError, "value", "window", "tensor", "nhwc"),
         *each("array", ValueError, None, np.zeros(19, np.float32), np.zeros((1, 2, 3, 19), np.float32)),
     ],
     names=["k_max_pool1d"],

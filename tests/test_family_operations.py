@@ -436,6 +436,13 @@ def test_no_tap_is_skipped(n):
     equal(y.ravel(), [0, 0, 6, 0, 0, 0])
     g = getattr(numpool, f"max_unpool{n}d_backward")(np.arange(1.0, 7).reshape(y.shape), i, kernel)
     equal(g.ravel(), [0, 3, 0])
+    for index in INDICES:
+        args = {"kernel_size": 1, "stride": 1, "padding": 1, "index": index}
+        y, i = getattr(family_reference, f"max_pool{n}d")(in_rank(n, [9.0]), return_indices=True, **args)
+        assert y.size == 3**n and np.isfinite(y).sum() == 1
+        equal(getattr(numpool, f"max_unpool{n}d")(y, i, **args).ravel(), [9])
+        g = getattr(numpool, f"max_unpool{n}d_backward")(in_rank(n, [4.0]), i, **args)
+        equal(g, np.where(np.isfinite(y), 4, 0))
 
 
 @pytest.mark.parametrize("n", RANKS)
