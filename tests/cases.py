@@ -1,6 +1,7 @@
 """What is pooled in tests and benchmarks: geometries, each with its reason; data whose right answer is exact; storages.
 
     CASES      geometries for correctness, small        NETWORKS   geometries for speed, as deployed
+    LINES      the same over 1 spatial axis             VOLUMES    and over 3
     DTYPES     names, read from the library             STORAGES   ways in which the same array may lie in memory
     LAYOUTS    of the logical axes                      exact_data, special_data, ulps, assert_same
 
@@ -17,6 +18,7 @@ from numpool import plan
 
 DTYPES = plan.DTYPES
 LAYOUTS = ("NCHW", "NHWC")
+LAYOUTS_OF = {1: ("NCL", "NLC"), 2: LAYOUTS, 3: ("NCDHW", "NDHWC")}  # by spatial rank
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
@@ -26,12 +28,17 @@ class Case:
     """One geometry; `reason` says why it is here and is the test's id."""
 
     reason: str
-    shape: tuple[int, int, int, int]  # N, C, H, W
-    kernel_size: int | tuple[int, int]
-    stride: int | tuple[int, int] | None = None
+    shape: tuple[int, ...]  # N, C, H, W; of LINES and VOLUMES: N, C, L and N, C, D, H, W
+    kernel_size: int | tuple[int, ...]
+    stride: int | tuple[int, ...] | None = None
     padding: int | tuple | str = 0
-    dilation: int | tuple[int, int] = 1
+    dilation: int | tuple[int, ...] = 1
     ceil_mode: bool = False
+
+    @property
+    def rank(self):
+        """The number of spatial axes."""
+        return len(self.shape) - 2
 
     @property
     def max_args(self):
@@ -128,6 +135,34 @@ WIDTHS = [
     for name, k, s, p in [("halved", (2, min(w, 2)), None, 0), ("sliding", 3, 1, 1), ("stem", 3, 2, 1)]
 ]
 
+LINES = [
+    Case("line: halved", (2, 3, 14), 2),
+    Case("line: overlap and padding", (2, 3, 19), 3, 2, 1),
+    Case("line: tuples of one", (1, 3, 19), (4,), (3,), (1,)),
+    Case("line: asymmetric padding", (1, 2, 11), 3, 2, ((0, 2),)),
+    Case("line: ceil mode clips a window", (1, 3, 10), 3, 2, 0, 1, True),
+    Case("line: ceil mode drops a window", (1, 2, 5), 2, 2, 1, 1, True),
+    Case("line: same with an odd total", (2, 2, 7), 2, 2, "same"),
+    Case("line: same_lower with an odd total", (2, 2, 7), 2, 2, "same_lower"),
+    Case("line: windows with no valid tap", (1, 3, 4), 2, 1, 3),
+    Case("line: dilation with stride", (1, 3, 40), 3, 2, 2, 3),
+    Case("line: a vector and a tail", (1, 1, 131), 3, 1, 1),
+    Case("line: global, 17 channels", (2, 17, 9), 9),
+]
+
+VOLUMES = [
+    Case("volume: halved", (2, 3, 4, 6, 8), 2),
+    Case("volume: overlap and padding", (1, 3, 5, 6, 7), 3, 2, 1),
+    Case("volume: kernel, stride and padding differ by axis", (1, 2, 5, 7, 9), (1, 2, 3), (2, 1, 3), (0, 1, 1)),
+    Case("volume: asymmetric padding", (1, 2, 4, 5, 6), 3, 2, ((0, 1), (2, 0), (1, 2))),
+    Case("volume: ceil mode", (1, 2, 5, 6, 7), (2, 3, 2), 2, (1, 0, 1), 1, True),
+    Case("volume: same", (1, 2, 3, 4, 5), 2, (2, 1, 2), "same"),
+    Case("volume: windows with no valid tap", (1, 2, 2, 1, 3), (1, 2, 1), 1, (1, 2, 2)),
+    Case("volume: dilation by axis", (1, 2, 5, 6, 9), 2, (1, 2, 1), (1, 0, 1), (1, 2, 3)),
+    Case("volume: rows longer than a vector", (1, 1, 2, 3, 37), (2, 2, 3), 1, (0, 1, 1)),
+    Case("volume: global, 17 channels", (2, 17, 2, 3, 3), (2, 3, 3)),
+]
+
 CASES = CORE + DILATED + SHAPES + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
@@ -188,13 +223,13 @@ def special_data(shape, dtype, rng):
 
 
 def to_layout(x, layout):
-    """An (N, C, H, W) array as a contiguous array of the layout."""
-    return np.ascontiguousarray(np.moveaxis(x, -3, -1) if layout == "NHWC" else x)
+    """A channels-first array as a contiguous array of the layout."""
+    return np.ascontiguousarray(np.moveaxis(x, 1 - len(layout), -1) if layout[-1] == "C" else x)
 
 
 def from_layout(y, layout):
-    """The (N, C, H, W) view of an array in the layout."""
-    return np.moveaxis(y, -1, -3) if layout == "NHWC" else y
+    """The channels-first view of an array in the layout."""
+    return np.moveaxis(y, -1, 1 - len(layout)) if layout[-1] == "C" else y
 
 
 def _in_a_frame(x):
@@ -220,21 +255,21 @@ def _unaligned(x):
     return result
 
 
-# name -> function: a writable array equal to x (4-D) that lies in memory as the name says
+# name -> function: a writable array equal to x (3-D or more) that lies in memory as the name says
 STORAGES = {
     "contiguous": np.array,
     "crop": _in_a_frame,
-    "Fortran": lambda x: _in_order(x, (3, 2, 1, 0)),
-    "last axis moved to the second": lambda x: _in_order(x, (0, 2, 3, 1)),
-    "second axis moved to the last": lambda x: _in_order(x, (0, 3, 1, 2)),
-    "plane transposed": lambda x: _in_order(x, (0, 1, 3, 2)),
-    "batch moved inside": lambda x: _in_order(x, (1, 2, 0, 3)),
+    "Fortran": lambda x: _in_order(x, range(x.ndim)[::-1]),
+    "last axis moved to the second": lambda x: _in_order(x, (0, *range(2, x.ndim), 1)),
+    "second axis moved to the last": lambda x: _in_order(x, (0, x.ndim - 1, *range(1, x.ndim - 1))),
+    "plane transposed": lambda x: _in_order(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)),
+    "batch moved inside": lambda x: _in_order(x, (*range(1, x.ndim - 1), 0, x.ndim - 1)),
     "every other sample": lambda x: _every_other(x, 0),
     "every other of axis 1": lambda x: _every_other(x, 1),
     "every other of axis 2": lambda x: _every_other(x, 2),
     "every other of the last axis": lambda x: _every_other(x, -1),
     "all axes reversed": lambda x: np.flip(np.flip(x).copy()),
-    "rows reversed": lambda x: np.flip(np.flip(x, 2).copy(), 2),
+    "rows reversed": lambda x: np.flip(np.flip(x, -2).copy(), -2),
     "last axis reversed": lambda x: np.flip(np.flip(x, -1).copy(), -1),
     "unaligned": _unaligned,
 }

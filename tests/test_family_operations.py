@@ -1,0 +1,509 @@
+"""What is special to one operation of the family: a named test per rule of its contract, on arithmetic seen by eye."""
+
+from fractions import Fraction
+from math import ceil
+
+import family_reference
+import numpy as np
+import pytest
+from cases import BFLOAT16, DTYPES, FLOATS, LAYOUTS, LAYOUTS_OF, assert_same, exact_data, from_layout, to_layout, ulps
+from family_cases import INDICES, RESNET50_STEM, VGG16, circumstances
+from family_reference import RANKS, adaptive_axis, fractional_starts
+from reference import limits
+
+import numpool
+
+NAN, INF = np.nan, np.inf
+
+
+def equal(got, want):
+    np.testing.assert_array_equal(got, np.asarray(want))
+
+
+def in_rank(n, values):
+    """A row of values as an array of one sample, one channel and n spatial axes."""
+    return np.reshape(values, (1,) * (n + 1) + (-1,))
+
+
+# ---- Maximum, minimum and average over 1 and 3 axes ----
+
+
+def test_rows_beyond_two_to_the_24():
+    last = 2**24
+    x = np.zeros(last + 1, np.uint8)
+    x[-1] = 1
+    for kernel, stride in ((last + 1, None), (1, last), (2, last - 1)):
+        y, i = numpool.max_pool1d(x, kernel, stride, return_indices=True)
+        assert (y[-1], i[-1]) == (1, last)
+    assert numpool.global_max_pool(x[None, None], True)[1].item() == last
+    assert numpool.adaptive_max_pool1d(x, 3, True)[1].tolist() == [0, last // 3, last]
+    assert numpool.avg_pool1d(x, last + 1).item() == 1 / (last + 1)
+    assert numpool.max_pool3d(x[None, None], (1, 1, last + 1), return_indices=True)[1].item() == last
+
+
+def test_long_averages_are_accurate():
+    x = np.full(2**20 + 1, 0.1, np.float32)
+    want = np.full(1, 0.1, np.float32)
+    for y in (
+        numpool.avg_pool1d(x, len(x)),
+        numpool.adaptive_avg_pool1d(x, 1),
+        numpool.global_avg_pool(x[None, None]),
+        numpool.avg_over_time(x[None, None], [2**20]),
+        numpool.avg_pool3d(x[None, None], (1, 1, len(x))),
+    ):
+        assert (ulps(y.ravel(), want) <= 4).all()
+
+
+@pytest.mark.parametrize("n", RANKS)
+def test_half_gradients_are_summed_in_float32(n):
+    x = np.zeros((1, 1, *[1] * (n - 1), 1025), np.float32)
+    x[..., 512] = 1
+    kernel = (1,) * (n - 1) + (513,)
+    i = getattr(numpool, f"max_pool{n}d")(x, kernel, 1, return_indices=True)[1]
+    for dtype, want in [("bfloat16", 512), ("float16", 513)]:
+        g = np.ones(i.shape, dtype)
+        back = getattr(numpool, f"max_pool{n}d_backward")(g, i, x.shape, kernel, 1)
+        assert float(back[..., 512].item()) == want
+        back = getattr(numpool, f"avg_pool{n}d_backward")(g, x.shape, kernel, 1, divisor_override=1)
+        assert float(back[..., 512].item()) == want
+        ones = np.ones(x.shape, dtype)
+        back = getattr(numpool, f"lp_pool{n}d_backward")(g, ones, np.full(g.shape, 513, dtype), 1, kernel, 1)
+        assert float(back[..., 512].item()) == want
+
+
+def test_a_padding_pair_of_a_line_is_nested():
+    x = np.array([[1.0, 2, 3]])
+    equal(numpool.max_pool1d(x, 2, 2, ((1, 0),)), [[1, 3]])
+    with pytest.raises((TypeError, ValueError)):
+        numpool.max_pool1d(x, 2, 2, (1, 0))  # two numbers are one for each of two axes
+
+
+# ---- Lp ----
+
+
+@pytest.mark.parametrize("p", [0.5, 1, 1.5, 2, 3, 7.25, INF], ids=str)
+@pytest.mark.parametrize("dtype", [*FLOATS, "int8", "uint16"])
+def test_norms_equal_reference(dtype, p):
+    x = exact_data((1, 2, 9, 10), dtype, np.random.default_rng(0), 3)
+    want = family_reference.lp_pool2d(x, p, 3, 2, padding=1, dilation=2)
+    allowed = 0 if p == INF else 4 if p in (1, 2) else 8  # a root of a rounded sum of rounded powers
+    for _ in circumstances((1,)):
+        for layout in LAYOUTS:
+            got = numpool.lp_pool2d(to_layout(x, layout), p, 3, 2, padding=1, dilation=2, layout=layout)
+            assert_same(from_layout(got, layout), want, allowed)
+
+
+@pytest.mark.parametrize(
+    "dtype, value, taps, p, want",
+    [
+        ("float32", 3e19, 4, 2, 6e19),
+        ("float32", 3e-30, 4, 2, 6e-30),
+        ("float32", 1e-45, 4, 2, 2.8e-45),
+        ("float32", 1e38, 2, 1, 2e38),
+        ("float32", 1e20, 8, 3, 2e20),
+        ("float32", 1e37, 4, 0.5, 1.6e38),
+        ("float64", 1e200, 4, 2, 2e200),
+        ("float64", 1e-200, 4, 2, 2e-200),
+        ("float64", 5e-324, 4, 2, 1e-323),
+        ("float64", 1e300, 8, 3, 2e300),
+        ("float64", 1e-300, 4, 0.5, 1.6e-299),
+        ("float64", 1.7e308, 4, INF, 1.7e308),
+        ("float64", 2.0, 1024, 1000, 2 * 1024**0.001),
+        ("float16", 30000, 4, 2, 60000),
+        ("bfloat16", 2.0**80, 16, 2, 2.0**82),
+    ],
+)
+def test_a_norm_that_fits_neither_overflows_nor_underflows(dtype, value, taps, p, want):
+    for _ in circumstances((1,)):
+        for n in RANKS:
+            for sign in (1, -1):
+                x = in_rank(n, np.full(taps, sign * value, dtype))
+                kernel = (1,) * (n - 1) + (taps,)
+                y = getattr(numpool, f"lp_pool{n}d")(x, p, kernel)
+                assert_same(y.ravel(), np.array([want]).astype(dtype), 8)
+                assert (y > 0).all()  # the least of numbers are fewer units than that from 0
+        assert_same(numpool.global_lp_pool(x, p).ravel(), y.ravel())
+    x = np.array([value, 0, 0, -value]).astype(dtype)  # the scale must not come from a tap of another window
+    y = numpool.lp_pool1d(x, p, 2)
+    assert_same(y, np.array([value] * 2).astype(dtype), 8)
+
+
+def test_norms_of_special_values():
+    x = np.array([NAN, INF, -INF, 1, 0, 0, -0.0, 0, INF, -INF])
+    for p in (0.5, 1, 2, 3, INF):
+        equal(numpool.lp_pool1d(x, p, 2), [NAN, INF, 0, 0, INF])
+        equal(numpool.lp_pool1d(np.ones(1), p, 1, 1, padding=2), [0, 0, 1, 0, 0])  # a window with no valid tap
+    assert numpool.lp_pool1d(np.full(2, -128, np.int8), 1, 2).tolist() == [256]
+    assert numpool.lp_pool1d(np.full(2, -(2**63)), INF, 2).tolist() == [2.0**63]
+    assert numpool.lp_pool1d(np.array([True, True, True, True]), 2, 4).tolist() == [2]
+    assert numpool.lp_pool2d(np.full((1, 3), -2.0), 2, (1, 2), ceil_mode=True).tolist() == [[8**0.5, 2]]
+
+
+@pytest.mark.parametrize("p", [0.5, 1, 1.5, 2, 3, 7.25, INF], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradient_of_norms_equals_reference(dtype, p):
+    rng = np.random.default_rng(0)
+    x = exact_data((2, 3, 7, 8), dtype, rng)
+    for args in ({"kernel_size": 2}, {"kernel_size": 3, "stride": 1, "padding": 1}):
+        y = family_reference.lp_pool2d(x, p, **args)
+        g = rng.integers(1, 9, y.shape).astype(dtype)
+        for layout in LAYOUTS:
+            a, b, c = (to_layout(v, layout) for v in (g, x, y))
+            want = family_reference.lp_pool2d_backward(a, b, c, p, layout=layout, **args)
+            for _ in circumstances((1,)):
+                got = numpool.lp_pool2d_backward(a, b, c, p, layout=layout, **args)
+                assert got.dtype == want.dtype  # up to nine quotients raised to a power and summed, all of one sign
+                np.testing.assert_allclose(got, want, rtol=32 * np.finfo(dtype).eps)
+
+
+def test_gradient_of_norms_at_zero_at_ties_and_at_the_ends_of_the_range():
+    back = numpool.lp_pool1d_backward
+    for p in (0.5, 1, 2, 3, INF):
+        equal(back(np.ones(1), np.zeros(3), np.zeros(1), p, 3), [0, 0, 0])
+        equal(back(np.ones(1), np.array([0.0, -4]), np.array([4.0]), p, 2), [0, -1])
+    equal(back(np.ones(1), np.array([-2.0, 2, 1]), np.array([2.0]), INF, 3), [-1, 1, 0])
+    for value in (3e19, 3e-30):
+        x = np.full(4, value, np.float32)
+        equal(back(np.ones(1, np.float32), x, 2 * x[:1], 2, 4), np.full(4, 0.5))
+
+
+# ---- Adaptive and global ----
+
+
+def test_adaptive_windows_are_exact_for_every_small_pair_of_sizes():
+    for L in range(1, 25):
+        x = np.arange(float(L))
+        for o in range(1, 30):
+            spans = [taps for _, taps in adaptive_axis(L, o)]
+            equal(numpool.adaptive_max_pool1d(x, o), [taps[-1][1] for taps in spans])
+            equal(numpool.adaptive_max_pool1d(-x, o, True)[1], [taps[0][1] for taps in spans])
+            equal(numpool.adaptive_avg_pool1d(x, o), [(taps[0][1] + taps[-1][1]) / 2 for taps in spans])
+
+
+def test_adaptive_windows_are_exact_on_long_axes():
+    L = 2**24 + 3
+    up = np.arange(L, dtype=np.int32)
+    down = up[::-1]
+    for o in (2, 3, 7, 4099):
+        starts, stops = [i * L // o for i in range(o)], [-(-(i + 1) * L // o) for i in range(o)]
+        assert numpool.adaptive_max_pool1d(up, o).tolist() == [stop - 1 for stop in stops]
+        assert numpool.adaptive_max_pool1d(down, o, True)[1].tolist() == starts
+
+
+@pytest.mark.parametrize("n", RANKS)
+def test_none_keeps_an_axis_and_more_outputs_than_inputs_are_fine(n):
+    shape = (2, 3, 5, 4, 6)[: 2 + n]
+    x = exact_data(shape, "float32", np.random.default_rng(0), 180)
+    for op in ("max", "avg"):
+        pool = getattr(numpool, f"adaptive_{op}_pool{n}d")
+        equal(pool(x, None), x)
+        equal(pool(x, (None,) * n), x)
+        equal(pool(x, shape[2:]), x)
+        for size in (1, 13, (None,) * (n - 1) + (9,), (11,) + (None,) * (n - 1), np.int64(3), [2] * n):
+            wanted = size.item() if isinstance(size, np.integer) else size
+            assert_same(pool(x, size), getattr(family_reference, f"adaptive_{op}_pool{n}d")(x, wanted))
+
+
+def test_adaptive_tap_numbers_grow_with_the_largest_window():
+    for L, o, dtype in [(255, 1, np.uint8), (256, 1, np.uint16), (511, 2, np.uint16), (510, 2, np.uint8)]:
+        i = numpool.adaptive_max_pool1d(np.arange(L), o, True, index="window")[1]
+        assert i.dtype == dtype and i[-1] == -(-L // o) - 1
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 7), (2, 3, 4, 5), (2, 3, 2, 3, 4)], ids=str)
+def test_global_pools_without_a_layout_have_one_batch_and_one_channel_axis(shape):
+    x = np.random.default_rng(0).integers(-9, 9, shape).astype(np.float64)
+    spatial = tuple(range(2, len(shape)))
+    equal(numpool.global_max_pool(x), x.max(spatial, keepdims=True))
+    equal(numpool.global_max_pool(x, keepdims=False), x.max(spatial))
+    equal(numpool.global_max_pool(x, True, keepdims=False)[1], x.reshape(2, 3, -1).argmax(-1))
+    assert_same(numpool.global_avg_pool(x, keepdims=False), x.mean(spatial), 4)
+    assert_same(numpool.global_lp_pool(x, 2), np.sqrt((x * x).sum(spatial, keepdims=True)), 4)
+
+
+@pytest.mark.parametrize("layout", [layout for pair in LAYOUTS_OF.values() for layout in pair])
+def test_global_backward_takes_dropped_axes(layout):
+    n = len(layout) - 2
+    first = exact_data((2, 3, 4, 3, 2)[: 2 + n], "float32", np.random.default_rng(0))
+    x = to_layout(first, layout)
+    g = np.array([[24.0, 48, -72], [96, 0, 24]], np.float32)
+    kept = to_layout(g.reshape(2, 3, *[1] * n), layout)
+    y, i = numpool.global_max_pool(x, True, layout=layout)
+    z = numpool.global_lp_pool(x, 1, layout=layout)
+    for index in INDICES:
+        i = numpool.global_max_pool(x, True, layout=layout, index=index)[1]
+        want = family_reference.global_max_pool_backward(kept, i, x.shape, layout=layout, index=index)
+        for grad, chosen in ((kept, i), (g, i.reshape(2, 3))):
+            assert_same(numpool.global_max_pool_backward(grad, chosen, x.shape, layout=layout, index=index), want)
+    for grad, norm in ((kept, z), (g, z.reshape(2, 3))):
+        size = first[0, 0].size
+        back = from_layout(numpool.global_avg_pool_backward(grad, x.shape, layout=layout), layout)
+        equal(back, np.broadcast_to((g / size).reshape(2, 3, *[1] * n), first.shape))
+        back = from_layout(numpool.global_lp_pool_backward(grad, x, norm, 1, layout=layout), layout)
+        equal(back, np.sign(first) * g.reshape(2, 3, *[1] * n))
+
+
+# ---- Fractional ----
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_fractional_windows_are_pytorch_s_in_the_precision_of_the_input(dtype):
+    L, k, o = (9999, 10, 100) if dtype != "float16" else (2000, 10, 100)  # float16 counts to 2048
+    precision = family_reference.sample_dtype(np.dtype(dtype))
+    samples = np.random.default_rng(0).random((1, 64, 2), precision)
+    x = np.broadcast_to(-np.arange(L).astype(dtype), (1, 64, 1, L))
+    i = numpool.fractional_max_pool2d(x, (1, k), (1, o), None, True, samples)[1]
+    equal(i[0, :, 0], [fractional_starts(L, k, o, u) for u in samples[0, :, 0]])
+    x = np.moveaxis(x, -1, -2)
+    i = numpool.fractional_max_pool2d(x, (k, 1), (o, 1), None, True, samples)[1]
+    equal(i[0, :, :, 0], [fractional_starts(L, k, o, u) for u in samples[0, :, 1]])
+
+
+def test_fractional_windows_of_a_volume_take_the_samples_in_order():
+    x = np.zeros((1, 1, 9, 9, 9))
+    x -= np.arange(9).reshape(9, 1, 1) * 10000 + np.arange(9).reshape(9, 1) * 100 + np.arange(9)
+    samples = np.array([[[0.1, 0.5, 0.9]]])
+    y = -numpool.fractional_max_pool3d(x, 2, 4, random_samples=samples)[0, 0]
+    depth, height, width = (fractional_starts(9, 2, 4, u) for u in samples[0, 0])
+    equal(y, np.reshape(depth, (4, 1, 1)) * 10000 + np.reshape(height, (4, 1)) * 100 + width)
+
+
+@pytest.mark.parametrize("n", (2, 3))
+@pytest.mark.parametrize("dtype", [*FLOATS, "uint8"])
+def test_fractional_samples_come_from_rng(dtype, n):
+    shape = (2, 3, 9, 10, 7)[: 2 + n]
+    x = exact_data(shape, dtype, np.random.default_rng(0))
+    pool = getattr(numpool, f"fractional_max_pool{n}d")
+    precision = family_reference.sample_dtype(x.dtype)
+    want = pool(x, 2, 3, None, True, np.random.default_rng(7).random((2, 3, n), precision))
+    for layout in LAYOUTS_OF[n]:
+        for rng in (7, np.random.default_rng(7)):
+            got = pool(to_layout(x, layout), 2, 3, return_indices=True, rng=rng, layout=layout)
+            for a, b in zip(got, want):
+                assert_same(from_layout(a, layout), b)
+    assert pool(x, 2, 3).shape == want[0].shape  # rng None: from the system
+    for a, b in zip(pool(x[0], 2, 3, None, True, rng=7), pool(x[:1], 2, 3, None, True, rng=7)):
+        assert_same(a, b[0])  # without the batch
+
+
+def test_fractional_output_ratio_and_single_outputs():
+    x = exact_data((1, 2, 10, 11), "float64", np.random.default_rng(0))
+    samples = np.full((1, 2, 2), 0.5)
+    for ratio, size in ((0.5, (5, 5)), ((0.31, 0.99 - 0.2), (3, 8)), (0.1, (1, 1))):
+        got = numpool.fractional_max_pool2d(x, 2, output_ratio=ratio, random_samples=samples)
+        assert_same(got, family_reference.fractional_max_pool2d(x, 2, size, random_samples=samples))
+        assert_same(got, numpool.fractional_max_pool2d(x, 2, size, random_samples=samples))
+    equal(numpool.fractional_max_pool2d(x, (3, 4), 1, random_samples=samples)[..., 0, 0], x[..., 7:, 7:].max((2, 3)))
+
+
+# ---- Along time ----
+
+
+def test_k_max_of_ties_nan_and_short_samples():
+    x = np.array([[[3.0, 1, 3, 5, 3], [NAN, INF, NAN, 7, NAN]], [[0, -0.0, 0, -0.0, 1], [-INF] * 5]])
+    y, i = numpool.k_max_pool1d(x, 3, True)
+    equal(y, [[[3, 3, 5], [NAN, NAN, NAN]], [[0, 0, 1], [-INF] * 3]])
+    equal(i, [[[0, 2, 3], [0, 2, 4]], [[0, 1, 4], [0, 1, 2]]])
+    y, i = numpool.k_max_pool1d(x, 3, True, lengths=[2, 0])
+    equal(y, [[[3, 1, -INF], [NAN, INF, -INF]], [[-INF] * 3] * 2])
+    equal(i, [[[0, 1, -1]] * 2, [[-1] * 3] * 2])
+    equal(numpool.k_max_pool1d(x, 5), x)
+    for dtype in DTYPES:
+        low = limits(BFLOAT16 if dtype == "bfloat16" else np.dtype(dtype))[0]
+        y, i = numpool.k_max_pool1d(np.ones((1, 1, 3), dtype), 2, True, lengths=[1])
+        assert (y.ravel() == np.array([1, low]).astype(dtype)).all() and i.ravel().tolist() == [0, -1]
+    assert_same(numpool.k_max_pool1d(x[0], 2), numpool.k_max_pool1d(x, 2)[0])
+
+
+def test_k_max_of_long_rows_equals_reference():
+    rng = np.random.default_rng(0)
+    for L in (1, 2, 17, 130, 1000):
+        for dtype in ("float32", "int8", "uint64"):
+            x = exact_data((2, 3, L), dtype, rng)
+            for k in {1, min(5, L), L // 2 + 1, L}:
+                for got, want in zip(numpool.k_max_pool1d(x, k, True), family_reference.k_max_pool1d(x, k, True)):
+                    assert_same(got, want)
+
+
+def test_dynamic_k_is_computed_in_integers():
+    for layers in range(1, 12):
+        for layer in range(1, layers + 1):
+            for length in (*range(0, 130), 10**15 + 1, 2**62 + 1):
+                for k_top in (1, 4):
+                    want = max(k_top, ceil(Fraction((layers - layer) * length, layers)))
+                    got = numpool.dynamic_k(layer, layers, length, k_top)
+                    assert got == want and type(got) is int
+
+
+@pytest.mark.parametrize("layout", LAYOUTS_OF[1])
+def test_only_the_first_steps_count_over_time(layout):
+    x = np.array([[[1.0, 5, 9], [NAN, 2, 3]], [[4, 2, NAN], [7, 8, INF]], [[1, 2, 3]] * 2])
+    x, lengths = to_layout(x, layout), np.array([2, 2, 0])
+    for given in (lengths, lengths.tolist(), tuple(lengths), lengths.astype(np.uint8)):
+        y, i = numpool.max_over_time(x, given, True, layout=layout)
+        equal(y, [[5, NAN], [4, 8], [-INF, -INF]])
+        equal(i, [[1, 0], [0, 1], [-1, -1]])
+        equal(numpool.avg_over_time(x, given, layout=layout), [[3, NAN], [3, 7.5], [NAN, NAN]])
+    whole = numpool.max_over_time(np.nan_to_num(x), layout=layout)
+    equal(whole, np.nan_to_num(x).max(2 if layout == "NCL" else 1))
+    g = np.full((3, 2), 6.0)
+    back = from_layout(numpool.max_over_time_backward(g, i, x.shape, layout=layout), layout)
+    equal(back, [[[0, 6, 0], [6, 0, 0]], [[6, 0, 0], [0, 6, 0]], [[0, 0, 0]] * 2])
+    back = from_layout(numpool.avg_over_time_backward(g, x.shape, lengths, layout=layout), layout)
+    equal(back, [[[3, 3, 0]] * 2, [[3, 3, 0]] * 2, [[0, 0, 0]] * 2])
+    assert numpool.avg_over_time(np.ones((1, 1, 2), int), [0], dtype="int8").tolist() == [[0]]
+    assert numpool.max_over_time(np.ones((1, 1, 2), np.int8), [0]).tolist() == [[-128]]
+
+
+# ---- Pyramid and maxout ----
+
+
+def test_pyramid_features_are_in_the_order_level_channel_row_column():
+    x = np.random.default_rng(0).integers(0, 99, (2, 3, 7, 9)).astype(np.float32)
+    for op in ("max", "avg"):
+        parts = [getattr(numpool, f"adaptive_{op}_pool2d")(x, level).reshape(2, -1) for level in (1, 3, (2, 4))]
+        for layout in LAYOUTS:
+            for levels in ((1, 3, (2, 4)), [1, 3, [2, 4]]):
+                got = numpool.spatial_pyramid_pool2d(to_layout(x, layout), levels, op, layout=layout)
+                assert_same(got, np.concatenate(parts, 1))
+            one = to_layout(x, layout)[0]
+            assert_same(numpool.spatial_pyramid_pool2d(one, (1, 3, (2, 4)), op, layout=layout), got[0])
+            clip = to_layout(x, layout)[None]
+            assert_same(numpool.spatial_pyramid_pool2d(clip, (1, 3, (2, 4)), op, layout=layout), got[None])
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3, -1, -2, -4])
+def test_maxout_of_any_axis(axis):
+    x = np.moveaxis(exact_data((2, 5, 12, 3), "float32", np.random.default_rng(0)), 2, axis)
+    for groups in (1, 2, 4, 12):
+        y, i = numpool.maxout(x, groups, True, axis)
+        for got, want in zip((y, i), family_reference.maxout(x, groups, True, axis)):
+            assert_same(got, want)
+        assert (np.take_along_axis(x, i, axis) == y).all()
+        back = numpool.maxout_backward(np.ones_like(y), i, x.shape, groups, axis)
+        assert_same(back, family_reference.maxout_backward(np.ones_like(y), i, x.shape, groups, axis))
+    equal(numpool.maxout(np.array([[1.0, NAN, NAN, 2]]), 4, True), ([[NAN]], [[1]]))
+
+
+# ---- Unpooling ----
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", RANKS)
+def test_unpool_and_its_gradient_equal_reference(n, dtype):
+    shape, rng = (2, 3, 7, 6, 5)[: 2 + n], np.random.default_rng(n)
+    unpool, backward = (f"max_unpool{n}d{suffix}" for suffix in ("", "_backward"))
+    for kernel, stride, padding in ((2, None, 0), (3, 2, 1), (2, 3, 0)):
+        for layout in LAYOUTS_OF[n]:
+            x = to_layout(exact_data(shape, dtype, rng), layout)
+            for index in INDICES:
+                args = {"kernel_size": kernel, "stride": stride, "padding": padding, "layout": layout, "index": index}
+                pool = getattr(family_reference, f"max_pool{n}d")
+                y, i = pool(x.astype(np.float32), return_indices=True, **args)
+                y, size = y.astype(dtype), family_reference.plane_size(x.shape, layout)
+                for output_size in (size, list(x.shape)):
+                    want = getattr(family_reference, unpool)(y, i, output_size=output_size, **args)
+                    for _ in circumstances((1, 3)):
+                        assert_same(getattr(numpool, unpool)(y, i, output_size=output_size, **args), want)
+                out = np.full_like(want, 1)
+                assert getattr(numpool, unpool)(y, i, output_size=size, out=out, **args) is out
+                assert_same(out, want)
+                if dtype in FLOATS:
+                    g = exact_data(x.shape, dtype, rng)
+                    want = getattr(family_reference, backward)(g, i, **args)
+                    for _ in circumstances((1, 3)):
+                        assert_same(getattr(numpool, backward)(g, i, **args), want)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_of_two_entries_for_one_position_the_last_wins(layout):
+    x = to_layout(np.arange(1, 1 + 3 * 40 * 50, dtype=np.float32).reshape(1, 3, 40, 50), layout)
+    i = np.full(x.shape, 77)
+    for _ in circumstances():
+        y = from_layout(numpool.max_unpool2d(x, i, 2, layout=layout), layout)
+        equal(y.reshape(3, -1)[:, 77], [2000, 4000, 6000])
+        assert np.count_nonzero(y) == 3
+        g = numpool.max_unpool2d_backward(to_layout(np.ascontiguousarray(y), layout), i, 2, layout=layout)
+        equal(from_layout(g, layout)[0, :, 5, 5], [2000, 4000, 6000])  # each entry gets what stands there
+
+
+@pytest.mark.parametrize("n", RANKS)
+def test_no_tap_is_skipped(n):
+    x = in_rank(n, [5.0, 6, 7])
+    i = in_rank(n, [-1, 2, -1])
+    kernel = (1,) * (n - 1) + (2,)
+    y = getattr(numpool, f"max_unpool{n}d")(x, i, kernel)
+    equal(y.ravel(), [0, 0, 6, 0, 0, 0])
+    g = getattr(numpool, f"max_unpool{n}d_backward")(np.arange(1.0, 7).reshape(y.shape), i, kernel)
+    equal(g.ravel(), [0, 3, 0])
+    for index in INDICES:
+        args = {"kernel_size": 1, "stride": 1, "padding": 1, "index": index}
+        y, i = getattr(family_reference, f"max_pool{n}d")(in_rank(n, [9.0]), return_indices=True, **args)
+        assert y.size == 3**n and np.isfinite(y).sum() == 1
+        equal(getattr(numpool, f"max_unpool{n}d")(y, i, **args).ravel(), [9])
+        g = getattr(numpool, f"max_unpool{n}d_backward")(in_rank(n, [4.0]), i, **args)
+        equal(g, np.where(np.isfinite(y), 4, 0))
+
+
+@pytest.mark.parametrize("n", RANKS)
+@pytest.mark.parametrize("wrong", [6, -2, 2**31, 2**32 + 1, 2**62, -(2**63)])
+def test_an_index_outside_the_plane_is_refused_and_nothing_is_written(n, wrong):
+    x = np.concatenate([in_rank(n, [5.0, 6, 7])] * 2)
+    kernel = (1,) * (n - 1) + (2,)
+    for at in range(6):
+        i = np.zeros(x.shape, np.int64)
+        i.flat[at] = wrong
+        memory = np.full(1000, 7.0)
+        out = memory[400:412].reshape(*x.shape[:-1], 6)
+        with pytest.raises(ValueError, match=str(wrong)):
+            getattr(numpool, f"max_unpool{n}d")(x, i, kernel, out=out)
+        assert (memory == 7).all()
+        out = memory[400:406].reshape(x.shape)
+        with pytest.raises(ValueError, match=str(wrong)):
+            getattr(numpool, f"max_unpool{n}d_backward")(np.ones((*x.shape[:-1], 6)), i, kernel, out=out)
+        assert (memory == 7).all()
+
+
+def test_pooling_undoes_unpooling():
+    x = np.random.default_rng(0).permutation(2 * 3 * 24 * 30).reshape(2, 3, 24, 30).astype(np.float32)
+    y, i = numpool.max_pool2d(x, 2, return_indices=True)
+    full = numpool.max_unpool2d(y, i, 2)
+    assert_same(numpool.max_pool2d(full, 2), y)
+    assert_same(full, numpool.max_pool2d_backward(y, i, x.shape, 2))
+
+
+# ---- Receptive fields ----
+
+
+@pytest.mark.parametrize(
+    "layers, want",
+    [
+        ([(3, 1, 0)], (3, 1, 0, 1)),
+        ([(3, 2, 0)] * 2, (7, 4, 0, 3)),
+        (RESNET50_STEM, (11, 4, 5, 0)),
+        (VGG16, (212, 32, 90, 15.5)),
+        ([(3, 1, 2, 2), (2, 2, 0)], (6, 2, 2, 0.5)),
+        ([{"kernel_size": 3, "stride": 1, "padding": 2, "dilation": 2}, (2, 2, 0, 1)], (6, 2, 2, 0.5)),
+        ([((3, 5), (1, 2), (0, 2)), (2, 2, 0)], ((4, 7), (2, 4), (0, 2), (1.5, 1))),
+        ([(2, 2, 0), ((1, 1, 3), 1, 0)], ((2, 2, 6), (2, 2, 2), (0, 0, 0), (0.5, 0.5, 2.5))),
+    ],
+)
+def test_receptive_fields(layers, want):
+    got = numpool.receptive_field(layers)
+    assert (got.size, got.stride, got.padding, got.start) == want
+    assert want == tuple(family_reference.receptive_field(layers))
+
+
+@pytest.mark.parametrize("layers", [[(3, 2, 1), (3, 2, 1), (2, 2, 0)], [(5, 1, 0), (3, 3, 0)], [(2, 2, 0)] * 3])
+def test_receptive_field_is_what_moves_an_output(layers):
+    field, L = numpool.receptive_field(layers), 64
+
+    def network(x):
+        for layer in layers:
+            x = numpool.max_pool1d(x, *layer)
+        return x
+
+    quiet = network(np.zeros(L))
+    for output in (2, 3):
+        moved = [a for a in range(L) if network(np.eye(L)[a])[output] != quiet[output]]
+        assert len(moved) == field.size and np.mean(moved) == field.start + output * field.stride
