@@ -123,7 +123,7 @@ static void FN(large_way)(const numpool_job *job, const numpool_tile *tile, char
     way->unit_z = way->offsets ? deep : h->kernel * w->kernel;
 }
 
-static void FN(large_block)(const numpool_job *given, const numpool_tile *tile, const numpool_large *way)
+static void FN(large_block)(const numpool_job *given, const numpool_tile *tile, numpool_large *way)
 {
     numpool_job slabs;
     const numpool_job *job = given;
@@ -147,6 +147,10 @@ static void FN(large_block)(const numpool_job *given, const numpool_tile *tile, 
             slabs.deep = deep;
         const numpool_window down = numpool_clip(h, first), right = numpool_clip(&job->w, tile->col0);
         const ptrdiff_t n = job->parts ? lanes : (last - first) * way->pitch / ACC_SIZE;
+        if (job->window_index && (job->h.table || job->w.table)) { /* taps are numbered in the window's own shape */
+            way->unit_y = job->w.table ? right.taps : job->w.kernel;
+            way->unit_z = (h->table ? down.taps : h->kernel) * way->unit_y;
+        }
         SIGNED(ACC_SIZE) *taps = (SIGNED(ACC_SIZE) *)(void *)(way->best + way->apart);
         if (job->parts || !deep.taps) {
             FN(fill)(way->best, n);

@@ -100,7 +100,7 @@ def drop_an_axis(flat: Flat, fold: bool) -> None:
         flat.to_lead(0)
     elif is_copy(h) and is_copy(w) and flat.follows(1):
         flat.merge(1, Axis(h.size * w.size, h.size * w.size, 1, 1, 1, 0, 0))
-    elif is_copy(h) or (fold and is_pick(h)):
+    elif fold and is_pick(h):
         flat.to_lead(1)
     elif fold and is_whole(h) and d.dilation == 1 and d.table is None:
         if all(flat.step(t, 0) == flat.step(t, 1) * h.size for t in (X, POSITION)):

@@ -86,12 +86,13 @@ class Indices:
             good = (rest >= 0) & (rest < self.taps)
             places: list[np.ndarray] = []
             for a, side in reversed(list(zip(spatial, self.axes, strict=True))):
-                start = grid[a] * side.stride - side.before
-                if side.table is not None:
-                    start = side.table[0, :, 0].reshape([-1 if b == a else 1 for b in range(rest.ndim)])
-                    good = good & (rest % side.kernel < side.table[0, :, 1].reshape(start.shape))
-                places.insert(0, start + rest % side.kernel * side.dilation)
-                rest = rest // side.kernel
+                start, count = grid[a] * side.stride - side.before, side.kernel
+                if side.table is not None:  # taps are numbered in the window's own shape
+                    along = [-1 if b == a else 1 for b in range(rest.ndim)]
+                    start, count = (side.table[0, :, n].reshape(along) for n in (0, 1))
+                places.insert(0, start + rest % count * side.dilation)
+                rest = rest // count
+            good = good & (rest == 0)
         else:
             steps = self.steps()
             rest = rest - sum(step * grid[a] for a, step in enumerate(steps) if a not in spatial)

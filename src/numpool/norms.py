@@ -125,7 +125,7 @@ def norm_gradient(
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.abs(tap) / y
             slope = (ratio == 1).astype(np.float64) if p == inf else raised(ratio, p - 1)
-        to += np.where((y == 0) | (tap == 0), 0.0, g * np.sign(tap) * slope)
+            to += np.where((y == 0) | (tap == 0), 0.0, g * np.sign(tap) * slope)
     return unpadded(total, layout, axes)
 
 

@@ -349,8 +349,12 @@ def spread_of(
     grad, at = readable(grad, layout)
     if 0 in shape:
         return Call(None, (grad,), (result,), at)
-    if any(a.table is not None for a in axes) or (len(axes) == 3 and not is_copy(axes[0]) and not is_copy(axes[1])):
+    deep = len(axes) == 3 and not is_copy(axes[0])
+    if any(a.table is not None for a in axes) or (deep and not all(map(is_copy, axes[1:]))):
         return Call(None, (grad,), (result,), at, compute=lambda: (spread_apart(grad, layout, axes, override, padded),))
+    if deep and not at.is_of(grad):  # slabs of pixels that follow each other: two axes
+        given, grad = grad, at.empty(grad.shape, grad.dtype)
+        np.copyto(grad, given)
     common = common_divisor(axes, override, padded)
     x = at.unallocated(shape, grad.dtype)
     spec = make_spec("average_backward", at, axes, x, grad, (result,), divisor=common, count_padding=padded)

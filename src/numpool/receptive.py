@@ -116,7 +116,7 @@ def receptive_field(layers: Sequence[Any]) -> ReceptiveField:
     given = [words(layer) for layer in layers]
     ranks = {len(value) for layer in given for value in layer if isinstance(value, tuple | list)}
     if len(ranks) > 1 or 0 in ranks:
-        raise ValueError(f"all layers must have the same number of axes, at least 1; got {sorted(ranks)}")
+        raise ValueError(f"all layers must have the same number of axes, at least 1; got {list(layers)!r}")
     if not ranks:
         return ReceptiveField(*along(given, 0))
     each = [along(given, axis) for axis in range(ranks.pop())]

@@ -42,7 +42,7 @@ def unpool_axes(
     empty = stride is None or (isinstance(stride, tuple | list) and not stride)
     strides = kernels if empty else each("stride", stride, 1, rank)
     if isinstance(padding, str):
-        raise TypeError(f"padding of an unpooling must be numbers; got {padding!r}")
+        raise ValueError(f"padding of an unpooling must be numbers; got {padding!r}")
     axes = []
     for i, (out, k, s, pads) in enumerate(zip(sizes, kernels, strides, paddings(padding, rank), strict=True)):
         before, after = (int(p) for p in pads)
