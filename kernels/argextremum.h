@@ -177,7 +177,8 @@ static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const n
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
     const int dense = job->y.pixel == lanes * ELEM_SIZE && job->index.pixel == lanes * job->index_size;
-    const int whole = dense && pick == 1 && (lanes == 1 || job->window_index); /* a row of windows is one run */
+    const int alike = !job->w.table && (lanes == 1 || job->window_index);
+    const int whole = dense && pick == 1 && alike; /* a row of windows is one run */
     const ptrdiff_t n = whole ? cols * lanes : lanes, runs = whole ? 1 : cols;
     const ptrdiff_t move = lanes == 1 ? job->w.stride * job->position.pixel : job->position.lane;
     for (ptrdiff_t r = first; r < last; r++)

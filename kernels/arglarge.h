@@ -12,7 +12,7 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
     const ptrdiff_t at_once = numpool_max(1, NUMPOOL_PACKED / numpool_max(pitch, 1));
     const int halves = w->stride == 2 && lanes == 1 && w->step == 1 && w->kernel <= 5;
     /* rows that are comparable as they lie, and that `across` reads exactly, need no packing */
-    const int as_is = KIND == KIND_FLOAT && !MINIMUM && at.left + at.right == 0 && job->x.pixel == lanes * ELEM_SIZE
+    const int as_is = KIND == KIND_FLOAT && !MINIMUM && !w->table && at.left + at.right == 0 && job->x.pixel == lanes * ELEM_SIZE
                       && (w->stride == 1 ? cols * lanes >= LANES : lanes >= LANES);
     for (ptrdiff_t r = 0; r < rows; r += at_once) {
         const ptrdiff_t some = numpool_min(at_once, rows - r), src_pitch = step * job->x.row;
@@ -25,7 +25,21 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
         numpool_fold f = {.src = as_is ? src : packed, .src_pitch = from_pitch, .step = w->step * lanes * ACC_SIZE,
                           .taps = w->kernel, .first_tap = first_tap, .tap_weight = tap_weight, .dst = dst + r * dst_pitch,
                           .dst_pitch = dst_pitch, .dst_apart = apart, .rows = some, .n = cols * lanes, .job = job};
-        if (w->stride == 1 || cols == 1) {
+        if (w->table) {
+            f.rows = 1;
+            f.n = lanes;
+            for (ptrdiff_t i = 0; i < some; i++, f.src += from_pitch)
+                for (ptrdiff_t c = tile->col0; c < tile->col1; c++) {
+                    numpool_fold one = f;
+                    one.src += (numpool_start(w, c) - at.low) * lanes * ACC_SIZE;
+                    one.taps = numpool_clip(w, c).taps;
+                    one.dst += i * dst_pitch + (c - tile->col0) * lanes * ACC_SIZE;
+                    if (one.taps)
+                        CORE(across)(&one);
+                    else
+                        FN(fill)(one.dst, lanes);
+                }
+        } else if (w->stride == 1 || cols == 1) {
             CORE(across)(&f);
         } else if (halves) {
             CORE(across2)(&f);
@@ -49,9 +63,8 @@ static void FN(upright_windows)(const numpool_job *job, const numpool_tile *tile
     const int alone = last - first == 1; /* then only the window's own rows, which may lie apart */
     const numpool_window top = numpool_clip(h, first);
     const ptrdiff_t unit = alone ? h->step : 1;
-    const ptrdiff_t begin = alone ? top.first : numpool_max(0, first * h->stride - h->before);
-    const ptrdiff_t stop = (last - 1) * h->stride - h->before + (h->kernel - 1) * h->step + 1;
-    const ptrdiff_t count = alone ? top.taps : numpool_max(0, numpool_min(h->in, stop) - begin);
+    const numpool_pixels reach = numpool_reach(h, first, last);
+    const ptrdiff_t begin = alone ? top.first : reach.low, count = alone ? top.taps : reach.pixels;
     FN(row_windows)(job, tile, slab, begin, count, unit, 0, way->unit_x, way->packed, way->rows, way->apart);
     ptrdiff_t inner, outer;
     numpool_interior(h, &inner, &outer);
@@ -129,6 +142,7 @@ static void FN(large_block)(const numpool_job *given, const numpool_tile *tile, 
     const numpool_job *job = given;
     const numpool_axis *h = &job->h;
     const ptrdiff_t lanes = tile->lane1 - tile->lane0;
+    const int irregular = job->d.table || h->table || job->w.table;
     if (given->d.out) {
         slabs = *given;
         job = &slabs;
@@ -147,7 +161,7 @@ static void FN(large_block)(const numpool_job *given, const numpool_tile *tile, 
             slabs.deep = deep;
         const numpool_window down = numpool_clip(h, first), right = numpool_clip(&job->w, tile->col0);
         const ptrdiff_t n = job->parts ? lanes : (last - first) * way->pitch / ACC_SIZE;
-        if (job->window_index && (job->h.table || job->w.table)) { /* taps are numbered in the window's own shape */
+        if (job->parts && job->window_index && irregular) { /* taps are numbered in the window's own shape */
             way->unit_y = job->w.table ? right.taps : job->w.kernel;
             way->unit_z = (h->table ? down.taps : h->kernel) * way->unit_y;
         }

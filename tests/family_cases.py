@@ -83,7 +83,11 @@ CALLS = [
     Call("global_lp_pool", (2, 3, 3, 4), {"norm_type": 1}),
     *(Call(f"global_{op}_pool", (2, 3, 3, 2, 2), {"keepdims": False}) for op in ("max", "avg")),
     *(
-        Call(f"fractional_max_pool{n}d", SHAPES[n], {"kernel_size": 2, "output_size": 3, "random_samples": SAMPLES[n]})
+        Call(
+            f"fractional_max_pool{n}d",
+            SHAPES[n][:2] + (4, 9, 6)[-n:],
+            {"kernel_size": 2, "output_size": 3, "random_samples": SAMPLES[n]},
+        )
         for n in (2, 3)
     ),
     Call("stochastic_pool2d", SHAPES[2], WINDOWS | {"training": False}, max_ulps=4),  # one quotient of rounded sums

@@ -94,9 +94,12 @@ def accumulator(operation: str, dtype: str) -> int:
 
 
 def blocks(
-    operation: str, dtype: str, axes: tuple[Axis, Axis, Axis], lanes: int, rows: int, divisor: int
+    operation: str, dtype: str, axes: tuple[Axis, Axis, Axis], lanes: int, rows: int, divisor: int, numbered: bool
 ) -> dict[str, Any]:
-    """How many rows, columns and lanes a block has, so that its scratch stays in the first-level cache."""
+    """How many rows, columns and lanes a block has, so that its scratch stays in the first-level cache.
+
+    `numbered`: indices are numbers of taps, which irregular windows count each in its own shape.
+    """
     d, h, w = axes
     size = accumulator(operation, dtype)
     irregular = any(a.table is not None for a in axes)
@@ -112,7 +115,7 @@ def blocks(
     deep = d is not UNIT
     if arg and max(h.kernel, w.kernel) <= 3 and h.dilation == w.dilation == 1 and not irregular and not deep:
         return small_blocks(h, w, lanes, size // 2, operation == "argmax" and dtype in ("float32", "float64"))
-    if w.extent > _kernels.PART or (arg and (h.kernel > _kernels.PART or irregular)):
+    if w.extent > _kernels.PART or (arg and (h.kernel > _kernels.PART or (irregular and numbered))):
         some = max(1, MOST_ROW_BYTES // (min(w.kernel, _kernels.PART) * size))
         if arg:
             some = max(1, min(some, MOST_ROW_BYTES // (min(h.kernel, _kernels.PART) * size)))

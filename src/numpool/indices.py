@@ -86,7 +86,7 @@ class Indices:
             good = (rest >= 0) & (rest < self.taps)
             places: list[np.ndarray] = []
             for a, side in reversed(list(zip(spatial, self.axes, strict=True))):
-                start, count = grid[a] * side.stride - side.before, side.kernel
+                start, count = grid[a] * side.stride - side.before, np.asarray(side.kernel)
                 if side.table is not None:  # taps are numbered in the window's own shape
                     along = [-1 if b == a else 1 for b in range(rest.ndim)]
                     start, count = (side.table[0, :, n].reshape(along) for n in (0, 1))

@@ -57,6 +57,8 @@ def raised(x: np.ndarray, p: float) -> np.ndarray:
         return x
     if p == 2:
         return np.square(x)
+    if p == 3:  # a general power takes ten times as long
+        return np.asarray(x * x * x)
     with np.errstate(over="ignore", under="ignore"):
         return np.asarray(np.power(x, p))
 

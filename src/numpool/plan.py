@@ -152,7 +152,8 @@ def make_spec(
             "window_index": index[1].convention == "window",
             "position": (heads[3], *inner[3], at.split(index[1].steps())[2]),
         }
-    spec |= blocks(operation, x.dtype.name, (d, h, w), lanes, rows, divisor)
+    numbered = index is not None and index[1].convention == "window"
+    spec |= blocks(operation, x.dtype.name, (d, h, w), lanes, rows, divisor, numbered)
     if scatter:
         spec |= {"block": (h.size, w.size, lanes), "scatter": True}
     if own_tables:  # blocks keep to a plane
@@ -386,7 +387,7 @@ def spread_apart(grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override
         counts = prod(a.counts(padded).reshape(shape) for a, shape in zip(axes, along, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):  # a window without an element has no share to give
         shares = shares / np.asarray(counts, shares.dtype)
-    for i, a in enumerate(axes):
+    for i, a in reversed(list(enumerate(axes))):  # the last one first: what follows it goes by whole rows
         if is_copy(a):
             continue
         stage = [copy_axis(shares.shape[b]) for b in spatial]

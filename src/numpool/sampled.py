@@ -331,37 +331,36 @@ def expected(x: np.ndarray, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
 def drawn(
     x: np.ndarray, layout: str, axes: tuple[Axis, ...], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The values drawn, in float64, and the numbers of their taps; -1 where a window has none."""
-    values, there = padded(x.astype(np.float64), layout, axes, 0.0), inside(x.shape, layout, axes)
-    shape = output_shape(x.shape, layout, axes)
+    """The values drawn and the numbers of their taps; -1 where a window has none."""
+    around = padded(x, layout, axes, 0)
+    values = np.stack(list(taps(around, layout, axes)))
     weights = weights_of(values)
-    total, count, infinite, first_nan = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.full(shape, -1)
-    pairs = list(zip(taps(values, layout, axes), taps(weights, layout, axes), taps(there, layout, axes), strict=True))
-    for t, (_, weight, exists) in enumerate(pairs):
-        total += np.where(np.isfinite(weight), weight, 0.0)
-        count += exists
-        infinite += np.isposinf(weight)
-        np.copyto(first_nan, t, where=np.isnan(weight) & (first_nan < 0))
+    shape = values.shape[1:]
+    total = weights.sum(0)
+    odd = ~((total > 0) & np.isfinite(total))  # without a positive tap, with NaN or infinity, or beyond the range
+    if odd.any():
+        there = np.stack([np.broadcast_to(t, shape) for t in taps(inside(x.shape, layout, axes), layout, axes)])
+        weights[:, odd] = odd_weights(weights[:, odd], there[:, odd])
+    steps = np.cumsum(weights, axis=0)
     # drawn in one order for both layouts: batch, channel, row, column
     last = is_channels_last(layout)
     u = rng.random((*shape[:-3], shape[-1], *shape[-3:-1]) if last else shape)
-    u = np.moveaxis(u, -3, -1) if last else u
-    whole = np.where(infinite > 0, infinite, np.where(total > 0, total, count))
-    goal, reached, chosen = u * whole, np.zeros(shape), np.full(shape, -1)
-    latest = np.full(shape, -1)
-    for t, (_, weight, exists) in enumerate(pairs):
-        part = np.where(infinite > 0, np.isposinf(weight), np.where(total > 0, weight, exists))
-        part = np.where(np.isnan(part), 0.0, part)
-        reached += part
-        np.copyto(latest, t, where=part > 0)
-        np.copyto(chosen, t, where=(chosen < 0) & (part > 0) & (reached > goal))
-    chosen = np.where(
-        first_nan >= 0, first_nan, np.where(chosen < 0, latest, chosen)
-    )  # the sum may round below the goal
-    result = np.zeros(shape)
-    for t, (value, _, _) in enumerate(pairs):
-        np.copyto(result, value, where=chosen == t)
-    return result, chosen
+    goal = (np.moveaxis(u, -3, -1) if last else u) * steps[-1]
+    goal = np.minimum(goal, np.nextafter(steps[-1], 0))  # rounded, u * total may be the total
+    chosen = (steps <= goal).sum(0)
+    chosen[steps[-1] == 0] = -1
+    drawn_values = np.take_along_axis(values, np.maximum(chosen, 0)[None], 0)[0]
+    return np.where(chosen < 0, values.dtype.type(0), drawn_values), chosen
+
+
+def odd_weights(weights: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """The weights of windows (taps first) whose own cannot be drawn by: the first NaN alone, else the infinite ones
+    evenly, else those in scale, else all that exist."""
+    nan, infinite = np.isnan(weights), np.isposinf(weights)
+    first = nan & (np.cumsum(nan, axis=0) == 1)
+    largest = np.where(nan | infinite, 0.0, weights).max(0)
+    scaled = np.where(largest > 0, np.where(infinite, 0.0, weights) / np.where(largest > 0, largest, 1.0), there)
+    return np.where(nan.any(0), first, np.where(infinite.any(0), infinite, scaled))
 
 
 @document
@@ -438,7 +437,7 @@ def stochastic_pool2d(
             return (expected(x, known, axes).astype(x.dtype),)
         values, chosen = drawn(x, known, axes, source)
         places, _ = numbers.places(chosen)
-        return (values.astype(x.dtype), meaning.named(places, chosen >= 0, chosen))[: len(results)]
+        return (values, meaning.named(places, chosen >= 0, chosen))[: len(results)]
 
     made = deliver(tuple(results), compute, out, (x,))
     return made if return_indices else made[0]

@@ -84,15 +84,18 @@ def lowest(dtype: np.dtype[Any]) -> Any:
 
 def largest_steps(x: np.ndarray, k: int, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Along the last axis, the k largest of each sample's steps in their order, and where they stand; -1 for none."""
-    keys = falling(x)
-    valid = None
-    if lengths is not None:
-        valid = np.arange(x.shape[-1]) < lengths.reshape(-1, *[1] * (x.ndim - 1) if x.ndim == 3 else [1])
-        keys = np.where(valid, keys, np.iinfo(keys.dtype).max)  # behind their equals: the order is stable
-    where = np.sort(np.argsort(keys, axis=-1, kind="stable")[..., :k], axis=-1)
+    keys, steps = falling(x), np.arange(x.shape[-1])
+    counts = None if lengths is None else lengths.reshape([-1, 1, 1] if x.ndim == 3 else [1, 1])
+    if counts is not None:
+        keys = np.where(steps < counts, keys, np.iinfo(keys.dtype).max)  # behind their equals, which stand before them
+    if keys.dtype.itemsize < 8:  # with its step behind it no key is another's equal
+        both = np.left_shift(keys, 32, dtype=np.int64) | steps
+        where = np.sort(np.partition(both, k - 1, axis=-1)[..., :k] & 0xFFFFFFFF, axis=-1)
+    else:
+        where = np.sort(np.argsort(keys, axis=-1, kind="stable")[..., :k], axis=-1)
     values = np.take_along_axis(x, where, -1)
-    if lengths is not None:
-        missing = where >= lengths.reshape(-1, *[1] * (x.ndim - 1) if x.ndim == 3 else [1])
+    if counts is not None:
+        missing = where >= counts
         values, where = np.where(missing, np.array(lowest(x.dtype), x.dtype), values), np.where(missing, -1, where)
     return values, where
 

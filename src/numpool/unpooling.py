@@ -13,7 +13,7 @@ from numpool.arguments import INDEXES, LAYOUTS, RANKS, choice, each, input_size,
 from numpool.arguments import Ints as IntTuple
 from numpool.arrays import DTYPES, FLOATS, Result, checked_array
 from numpool.documents import document, documented
-from numpool.geometry import Axis, spatial_axes, spatial_sizes
+from numpool.geometry import Axis, is_channels_last, spatial_axes, spatial_sizes
 from numpool.indices import Indices
 from numpool.plan import deliver, pool
 from numpool.pooling import Array, Index, Ints, Layout, Stride, shape_of
@@ -81,10 +81,22 @@ def in_memory(shape: tuple[int, ...], places: list[np.ndarray], layout: str) -> 
     return flat
 
 
+def first_of_planes(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    """The shape of the axes before the spatial ones, in as many axes as `shape` has."""
+    first = spatial_axes(len(shape), layout)[0]
+    return (*shape[:first], *[1] * (len(shape) - first))
+
+
 def positions(
     indices: np.ndarray, meaning: Indices, shape: tuple[int, ...], layout: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where in memory each index points, and which of them point anywhere. Each is checked."""
+    if meaning.convention == "plane":
+        plane, lanes = prod(a.size for a in meaning.axes), shape[-1] if is_channels_last(layout) else 1
+        good = indices >= 0
+        if (good & (indices < plane) | (indices == -1)).all():
+            number = plane * np.arange(prod(shape) // (plane * lanes) or 1).reshape(first_of_planes(shape, layout))
+            return (indices + number) * lanes + (np.arange(lanes) if lanes > 1 else 0), good
     places, good = meaning.places(indices)
     if not (good | (indices == meaning.no_tap)).all():
         raise ValueError(meaning.wrong(indices))
@@ -136,8 +148,11 @@ def unpool(rank: int) -> Unpool:
         def compute() -> tuple[np.ndarray]:
             where, good = positions(given, meaning, shape, known)
             result = np.zeros(shape, x.dtype)
-            result.reshape(-1)[where[good]] = x[good]  # of two at one place the last stays
-            return (result,)
+            if good.all():
+                result.reshape(-1)[where] = x
+            else:
+                result.reshape(-1)[where[good]] = x[good]
+            return (result,)  # of two at one place the last stays
 
         return deliver((Result(shape, x.dtype),), compute, out, (x, given))[0]
 
@@ -238,8 +253,11 @@ def unpool_backward(rank: int) -> UnpoolBackward:
 
         def compute() -> tuple[np.ndarray]:
             at, good = positions(given, meaning, grad.shape, known)
+            flat = np.ascontiguousarray(grad).reshape(-1)
+            if good.all():
+                return (flat.take(at),)
             result = np.zeros(given.shape, grad.dtype)
-            result[good] = np.ascontiguousarray(grad).reshape(-1)[at[good]]
+            result[good] = flat[at[good]]
             return (result,)
 
         return deliver((Result(where.shape, grad.dtype),), compute, out, (grad, given))[0]
