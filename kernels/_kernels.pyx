@@ -32,6 +32,7 @@ cdef extern from "job.h":
         ptrdiff_t size "in", out, kernel, stride, step, before, after, passes
         ptrdiff_t *taps
         ptrdiff_t *gap
+        int running
     ctypedef struct numpool_view:
         char *data
         ptrdiff_t *lead
@@ -172,6 +173,7 @@ cdef void set_axis(numpool_axis *to, dict given) except *:
     to.passes = len(given["passes"])
     for i, (taps, gap) in enumerate(given["passes"]):
         to.taps[i], to.gap[i] = taps, gap
+    to.running = given["running"]
 
 
 cdef void set_view(numpool_view *to, tuple given) except *:

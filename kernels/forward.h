@@ -32,7 +32,23 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
     ptrdiff_t inner, outer;
     numpool_interior(axis, &inner, &outer);
     plane += low * job->x.pixel + tile->lane0 * ELEM_SIZE;
-    for (ptrdiff_t r = first, next; r < last; r = next) {
+#ifdef RUNNING_WIDE
+    if (axis->running) {
+        f.src = plane;
+        f.dst = dst + left * lanes * ACC_SIZE;
+        f.dst_pitch = pitch;
+        f.n = dense ? pixels * lanes : lanes;
+        for (ptrdiff_t i = 0; i < (dense ? pixels > 0 : pixels); i++) { /* a row, or each pixel of its own */
+            FN(run)(&f, axis, first, last);
+            f.src += job->x.pixel;
+            f.dst += lanes * ACC_SIZE;
+        }
+    }
+    const int running = axis->running;
+#else
+    const int running = 0;
+#endif
+    for (ptrdiff_t r = first, next; r < last && !running; r = next) {
         numpool_window window = numpool_clip(axis, r);
         char *to = dst + (r - first) * pitch + left * lanes * ACC_SIZE;
         next = r >= inner && r < outer ? numpool_min(outer, last) : r + 1;
@@ -191,6 +207,13 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t pitch = FN(pitch)(span * lanes), out_pitch = FN(pitch)(cols * lanes);
     const ptrdiff_t tall = job->h.passes > 1 ? (rows - 1) * job->h.stride + job->h.kernel
                            : job->w.passes > 1 ? rows : 0;
+#ifdef RUNNING_WIDE
+    const int across = job->w.running && !job->parts; /* rows of results: as many as are turned at once */
+    const ptrdiff_t result_rows = across ? numpool_min(rows, 2 * LANES) : rows;
+    const ptrdiff_t turned = across ? PARTS * FN(turned_bytes)(span, lanes) : 0;
+#else
+    const ptrdiff_t result_rows = rows, turned = 0;
+#endif
     /* the first pixel of a row, not its padding, is what should start on a cache line */
     const ptrdiff_t apart = rows * pitch + tall * pitch + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
     const ptrdiff_t results_apart = PARTS == 2 ? apart : 0;
@@ -203,8 +226,8 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     }
 #endif
     if (!scratch)
-        return 64 + (2 * PARTS - 1) * apart + numpool_max(rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
-    char *sums = scratch + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
+        return 64 + turned + (2 * PARTS - 1) * apart + numpool_max(result_rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
+    char *sums = scratch + turned + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
     const int direct = DIRECT(job) && FN(row_length)(job, cols, lanes, job->y.pixel) >= LANES;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
@@ -219,6 +242,12 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             continue;
         }
         FN(vertical)(job, tile, from, first, last, sums, pitch, results_apart, span * lanes, spare);
+#ifdef RUNNING_WIDE
+        if (across) {
+            FN(run_across)(job, tile, first, last, sums, pitch, results_apart, results, out_pitch, out, scratch);
+            continue;
+        }
+#endif
         if (direct) {
             FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, 0, out, job->y.row, job->y.pixel, 1);
         } else {

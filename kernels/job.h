@@ -17,6 +17,7 @@ typedef struct {
     ptrdiff_t in, out, kernel, stride, step, before, after;
     /* A wide window in passes: each folds `taps` results of the one before, `gap` positions apart. 1: all at once. */
     ptrdiff_t passes, taps[NUMPOOL_PASSES], gap[NUMPOOL_PASSES];
+    int running; /* a wide window as two running sums, see running.h */
 } numpool_axis;
 
 /* An array as (lead axes..., row, pixel, lane): the lanes of one pixel are adjacent. */

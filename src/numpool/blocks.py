@@ -36,6 +36,11 @@ MOST_SMALL_LANES = 352
 SMALL_INPUT = 128 * 1024
 # Below this a row of windows is not cut into column blocks.
 MOST_ROW_BYTES = 32 * 1024
+# A wide window of an average is running sums where it would else be more taps than this.
+LEAST_RUN = 8
+# Bytes of scratch rows of such a block, and of one row: taller blocks and longer rows repeat fewer sums.
+RUN_BYTES = 256 * 1024
+RUN_ROW_BYTES = 64 * 1024
 
 
 @cache
@@ -58,9 +63,19 @@ def passes(kernel: int) -> Chain:
     return best[kernel][1]
 
 
-def axis_words(a: Axis, idempotent: bool) -> dict[str, Any]:
-    """The words of an axis in a plan; `idempotent`: the operation may count a tap twice."""
+def runs(a: Axis, operation: str, dtype: str) -> bool:
+    """Whether the windows of an average are running sums along this axis: they cost as much as LEAST_RUN taps.
+
+    Only in accumulators that many additions in a row do not harm. It sets the order of additions, so the axis decides.
+    """
+    sums = operation == "wide_average" or (operation == "average" and dtype not in FLOATS)
+    return sums and LEAST_RUN < a.kernel and a.out * a.kernel > LEAST_RUN * ((a.out - 1) * a.stride + a.kernel)
+
+
+def axis_words(a: Axis, operation: str, dtype: str) -> dict[str, Any]:
+    """The words of an axis in a plan."""
     chain: Chain = ((a.kernel, 1),)
+    idempotent = operation in ("max", "min")  # may count a tap twice
     if idempotent and a.dilation == 1 and 5 < a.kernel <= 512 and a.out > a.kernel:
         longer = passes(a.kernel)
         if a.stride * sum(taps + 1 for taps, _ in longer[:-1]) + longer[-1][0] < a.kernel:
@@ -74,6 +89,7 @@ def axis_words(a: Axis, idempotent: bool) -> dict[str, Any]:
         "before": a.before,
         "after": a.after,
         "passes": chain,
+        "running": runs(a, operation, dtype),
     }
 
 
@@ -118,14 +134,18 @@ def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int, 
         rows < 16 and lanes >= 128 and h.kernel * w.kernel > 16
     ):  # few windows, all of them large: threads share the lanes
         some = max(64, lanes // 16 // 16 * 16)
+    if runs(h, operation, dtype) or runs(w, operation, dtype):
+        cols = min(w.out, max(w.extent, (RUN_ROW_BYTES // (some * size) - w.extent) // w.stride + 1))
+        per_row = ((cols - 1) * w.stride + w.extent) * some * size
+        return {"block": (max(16, RUN_BYTES // per_row), cols, some)}
     if (
-        len(axis_words(h, operation in ("max", "min"))["passes"]) > 1
+        len(axis_words(h, operation, dtype)["passes"]) > 1
     ):  # scratch: a block's rows, and those of the passes
         count = max(8, h.kernel)
         cols = (CHAIN_BYTES // (some * size * (2 * count * h.stride + h.kernel)) - w.extent) // w.stride + 1
         if cols >= min(w.out, w.extent):
             return {"block": (count, min(w.out, cols), some)}
-        return blocks_of_one_pass(h, w, some, size, BLOCK_BYTES)  # too narrow: fold all taps at once instead
+        return blocks_of_one_pass(h, w, some, size, dtype)  # too narrow: fold all taps at once instead
     high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
     room = BLOCK_BYTES * (4 if arg else 1)
     cols = w.out
@@ -150,10 +170,10 @@ def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> d
     return {"block": (rows, cols, lanes)}
 
 
-def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, room: int) -> dict[str, Any]:
+def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, dtype: str) -> dict[str, Any]:
     cols = min(w.out, max(1, (MOST_ROW_BYTES // (lanes * size) - w.extent) // w.stride + 1))
     per_row = ((cols - 1) * w.stride + w.extent) * lanes * size
-    return {"block": (max(1, room // per_row), cols, lanes), "h": axis_words(h, False)}
+    return {"block": (max(1, BLOCK_BYTES // per_row), cols, lanes), "h": axis_words(h, "max", dtype) | {"passes": ((h.kernel, 1),)}}
 
 
 def spread_block(h: Axis, w: Axis, lanes: int, size: int, rows: int) -> tuple[int, int, int]:

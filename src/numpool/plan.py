@@ -106,8 +106,8 @@ def make_spec(
         "rows": rows,
         "cols": cols,
         "lanes": lanes,
-        "h": axis_words(h, extremum),
-        "w": axis_words(w, extremum),
+        "h": axis_words(h, operation, x.dtype.name),
+        "w": axis_words(w, operation, x.dtype.name),
         "x": (x_lead, *x_inner),
         "x_extent": extent(x),
         "y": (y_lead, *y_inner),
@@ -329,6 +329,7 @@ def describe(plan: _kernels.Plan) -> list[str]:
     lines = []
     for name, a in (("height", spec["h"]), ("width", spec["w"])):
         chain = "" if len(a["passes"]) == 1 else f", in passes of (taps, gap) {' '.join(map(str, a['passes']))}"
+        chain += ", as running sums" if a["running"] else ""
         lines.append(
             f"{name}: {a['out']} windows of {a['kernel']} taps over {a['size']}, stride {a['stride']}, dilation "
             f"{a['step']}, padding ({a['before']}, {a['after']}){chain}"
