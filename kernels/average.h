@@ -145,12 +145,25 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define TAP(p, t, f) FN(load_element)(p)
 #define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
 #if WIDE && KIND != KIND_INT && ELEM_SIZE < 8
+#ifdef NATIVE_DOUBLES
+#define WIDEN(tree) ((FN(vec))NATIVE_DOUBLES(tree))
+#define NARROW(x) ((FN(tree))NATIVE_FLOATS(x))
+#else
 #define WIDEN(tree) __builtin_convertvector(tree, FN(vec))
+#define NARROW(x) __builtin_convertvector(x, FN(tree))
+#endif
 #else
 #define WIDEN(tree) (tree)
 #endif
 #define PREFETCH PREFETCH_ROWS
 #include "fold.h"
+#if KIND == KIND_INT || WIDE
+#define RUNNING_WIDE 4 /* vectors done together */
+#define STAGE run
+#define SOURCE_SIZE ELEM_SIZE
+#define TAP(p, apart) WIDEN(FN(load_element)(p))
+#include "running.h"
+#endif
 #undef PREFETCH
 #undef WIDEN
 #undef TREE_TYPE
@@ -166,15 +179,6 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #include "fold.h"
 
 #if KIND == KIND_INT || WIDE
-#define RUNNING_WIDE 4 /* vectors done together */
-#define STAGE run
-#define SOURCE_SIZE ELEM_SIZE
-#if WIDE && KIND != KIND_INT && ELEM_SIZE < 8
-#define TAP(p, apart) __builtin_convertvector(FN(load_element)(p), FN(vec))
-#else
-#define TAP(p, apart) FN(load_element)(p)
-#endif
-#include "running.h"
 #define STAGE run_on
 #define SOURCE_SIZE ACC_SIZE
 #define TAP(p, apart) FN(load_parts)(p, apart)
@@ -364,6 +368,7 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #endif
 #include "forward.h"
 #undef RUNNING_WIDE
+#undef NARROW
 #undef QUOTIENT
 #undef TREE
 #undef OWN_FLOAT

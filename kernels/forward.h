@@ -204,13 +204,17 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t span = job->parts ? numpool_min(job->w.kernel, NUMPOOL_PART)
                                       : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
     const ptrdiff_t left = job->parts ? 0 : numpool_max(0, job->w.before - tile->col0 * job->w.stride) * lanes * ACC_SIZE;
-    const ptrdiff_t pitch = FN(pitch)(span * lanes), out_pitch = FN(pitch)(cols * lanes);
+    ptrdiff_t pitch = FN(pitch)(span * lanes), out_pitch = FN(pitch)(cols * lanes);
     const ptrdiff_t tall = job->h.passes > 1 ? (rows - 1) * job->h.stride + job->h.kernel
                            : job->w.passes > 1 ? rows : 0;
 #ifdef RUNNING_WIDE
     const int across = job->w.running && !job->parts; /* rows of results: as many as are turned at once */
-    const ptrdiff_t result_rows = across ? numpool_min(rows, 2 * LANES) : rows;
+    const ptrdiff_t result_rows = across ? numpool_min(rows, LANES) : rows;
     const ptrdiff_t turned = across ? PARTS * FN(turned_bytes)(span, lanes) : 0;
+    if (across) { /* rows are walked down: an odd number of cache lines keeps them out of each other's way */
+        pitch |= 64;
+        out_pitch |= 64;
+    }
 #else
     const ptrdiff_t result_rows = rows, turned = 0;
 #endif

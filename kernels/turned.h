@@ -1,5 +1,5 @@
-/* Template: running sums across rows of pixels shorter than a vector. Two vectors of rows at a time are turned, so that
- * a vector holds the same element of LANES rows: what ran down runs across. The includer defines the stage `run_on`
+/* Template: running sums across rows of pixels shorter than a vector. LANES rows at a time are turned, so that a vector
+ * holds the same element of each: what ran down runs across. The includer defines the stage `run_on`
  * (running.h, from accumulators), FN(finish) and FN(load). */
 
 /* LANES vectors of LANES elements: each step moves the last bit of an element's place to the front of its row's. */
@@ -16,49 +16,82 @@ ALWAYS_INLINE void FN(turn)(FN(plane) *v)
     }
 }
 
-/* The first n elements of `rows` rows, element after element; the rows missing to `high` are like the last. */
-static __attribute__((noinline)) void FN(turn_in)(const char *src, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t high,
-                                                  ptrdiff_t n, char *dst)
+/* The first n elements of `rows` rows, `step` bytes from one to the next; the rows missing to LANES are like the last. */
+static __attribute__((noinline)) void FN(turn_in)(const char *src, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t n,
+                                                  char *dst, ptrdiff_t step)
 {
-    for (ptrdiff_t e = 0; e < n; e += LANES)
-        for (ptrdiff_t r = 0; r < high; r += LANES) {
-            FN(plane) v[LANES];
-            for (int i = 0; i < LANES; i++)
-                v[i] = FN(load)(src + numpool_min(r + i, rows - 1) * pitch + e * ACC_SIZE);
-            FN(turn)(v);
-            for (int i = 0; i < LANES; i++)
-                memcpy(dst + ((e + i) * high + r) * ACC_SIZE, &v[i], sizeof v[i]);
-        }
+    for (ptrdiff_t e = 0; e < n; e += LANES) {
+        FN(plane) v[LANES];
+        for (int i = 0; i < LANES; i++)
+            v[i] = FN(load)(src + numpool_min(i, rows - 1) * pitch + e * ACC_SIZE);
+        FN(turn)(v);
+        for (int i = 0; i < LANES; i++)
+            memcpy(dst + (e + i) * step, &v[i], sizeof v[i]);
+    }
+}
+
+/* Where element e of the results lies among the turned ones, of which windows start `stride` pixels apart. */
+ALWAYS_INLINE ptrdiff_t FN(turned_at)(ptrdiff_t e, ptrdiff_t stride, ptrdiff_t lanes)
+{
+    return stride == 1 ? e : e + e / lanes * (stride - 1) * lanes;
 }
 
 /* The reverse, of the elements of pixels `stride` apart. */
-static __attribute__((noinline)) void FN(turn_out)(const char *src, ptrdiff_t high, ptrdiff_t stride, ptrdiff_t lanes,
+static __attribute__((noinline)) void FN(turn_out)(const char *src, ptrdiff_t step, ptrdiff_t stride, ptrdiff_t lanes,
                                                    ptrdiff_t rows, ptrdiff_t n, char *dst, ptrdiff_t pitch)
 {
     for (ptrdiff_t e = 0; e < n; e += LANES) {
-        ptrdiff_t from[LANES];
-        for (ptrdiff_t i = 0; i < LANES; i++) {
-            const ptrdiff_t c = stride == 1 ? 0 : numpool_min(e + i, n - 1) / lanes;
-            from[i] = (numpool_min(e + i, n - 1) + c * (stride - 1) * lanes) * high * ACC_SIZE;
-        }
-        for (ptrdiff_t r = 0; r < rows; r += LANES) {
-            FN(plane) v[LANES];
+        FN(plane) v[LANES];
+        for (int i = 0; i < LANES; i++)
+            v[i] = FN(load)(src + FN(turned_at)(numpool_min(e + i, n - 1), stride, lanes) * step);
+        FN(turn)(v);
+        if (e + LANES <= n && rows == LANES)
             for (int i = 0; i < LANES; i++)
-                v[i] = FN(load)(src + from[i] + r * ACC_SIZE);
-            FN(turn)(v);
-            for (int i = 0; i < numpool_min(rows - r, LANES); i++)
-                memcpy(dst + (r + i) * pitch + e * ACC_SIZE, &v[i], numpool_min(n - e, LANES) * ACC_SIZE);
-        }
+                memcpy(dst + i * pitch + e * ACC_SIZE, &v[i], sizeof v[i]);
+        else
+            for (int i = 0; i < rows; i++)
+                memcpy(dst + i * pitch + e * ACC_SIZE, &v[i], numpool_min(n - e, LANES) * ACC_SIZE);
     }
 }
+
+#if WIDE && KIND != KIND_INT && PARTS == 1
+/* The same with the division, of doubles to floats in the output: half as much to turn and to store. */
+static __attribute__((noinline)) void FN(turn_out_floats)(const char *src, ptrdiff_t step, ptrdiff_t stride,
+                                                          ptrdiff_t lanes, ptrdiff_t rows, ptrdiff_t n, double factor,
+                                                          char *dst, ptrdiff_t pitch)
+{
+    for (ptrdiff_t e = 0; e < n; e += LANES) {
+        FN(tree) v[LANES], w[LANES];
+        for (int i = 0; i < LANES; i++)
+            v[i] = NARROW(FN(load)(src + FN(turned_at)(numpool_min(e + i, n - 1), stride, lanes) * step) * factor);
+        for (int done = 1; done < LANES; done *= 2) {
+            for (int i = 0; i < LANES / 2; i++) {
+                w[i] = SHUFFLE(FN(bits), v[2 * i], v[2 * i + 1], COUNT_BY_2(LANES, 0));
+                w[i + LANES / 2] = SHUFFLE(FN(bits), v[2 * i], v[2 * i + 1], COUNT_BY_2(LANES, 1));
+            }
+            for (int i = 0; i < LANES; i++)
+                v[i] = w[i];
+        }
+        if (e + LANES <= n && rows == LANES)
+            for (int i = 0; i < LANES; i++)
+                memcpy(dst + i * pitch + e * 4, &v[i], sizeof v[i]);
+        else
+            for (int i = 0; i < rows; i++)
+                memcpy(dst + i * pitch + e * 4, &v[i], numpool_min(n - e, LANES) * 4);
+    }
+}
+#endif
+
+/* Vectors of rows that are turned together: a sum waits for the one before it, so that two at least should run. */
+ALWAYS_INLINE ptrdiff_t FN(turned_high)(ptrdiff_t lanes) { return lanes == 1 ? 2 : 1; }
 
 /* Bytes of scratch for `columns` of pixels that are turned, one part of an accumulator. */
 ALWAYS_INLINE ptrdiff_t FN(turned_bytes)(ptrdiff_t columns, ptrdiff_t lanes)
 {
-    return lanes < LANES ? (columns * lanes + LANES) * 2 * VECTOR_BYTES : 0;
+    return lanes < LANES ? (columns * lanes + LANES) * FN(turned_high)(lanes) * VECTOR_BYTES : 0;
 }
 
-/* Rows [first, last) of sums across, to the output; results has room for 2 * LANES rows. */
+/* Rows [first, last) of sums across, to the output; results has room for LANES rows. */
 static void FN(run_across)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first, ptrdiff_t last,
                            const char *sums, ptrdiff_t pitch, ptrdiff_t apart, char *results, ptrdiff_t out_pitch,
                            char *out, char *turned)
@@ -67,28 +100,38 @@ static void FN(run_across)(const numpool_job *job, const numpool_tile *tile, ptr
     numpool_axis axis = job->w; /* all positions that this tile's windows read are there */
     axis.before = tile->col0 * stride;
     axis.in = (cols - 1) * stride + axis.kernel;
-    const ptrdiff_t turned_apart = FN(turned_bytes)(axis.in, lanes);
-    for (ptrdiff_t r = first, some; r < last; r += some, sums += some * pitch, out += some * job->y.row) {
-        some = numpool_min(last - r, 2 * LANES);
-        if (lanes >= LANES) {
-            numpool_fold f = {.n = lanes, .step = lanes * ACC_SIZE, .dst_pitch = lanes * ACC_SIZE, .src_apart = apart,
-                              .dst_apart = apart};
-            for (ptrdiff_t i = 0; i < some; i++) {
-                f.src = sums + i * pitch;
-                f.dst = results + i * out_pitch;
-                FN(run_on)(&f, &axis, tile->col0, tile->col1);
-            }
-        } else {
-            const ptrdiff_t high = some > LANES ? 2 * LANES : LANES, step = lanes * high * ACC_SIZE;
-            numpool_fold f = {.n = lanes * high, .step = step, .dst_pitch = stride * step, .src = turned, .dst = turned,
-                              .src_apart = turned_apart, .dst_apart = turned_apart};
-            for (ptrdiff_t part = 0; part < PARTS; part++)
-                FN(turn_in)(sums + part * apart, pitch, some, high, axis.in * lanes, turned + part * turned_apart);
+    if (lanes >= LANES) {
+        numpool_fold f = {.n = lanes, .step = lanes * ACC_SIZE, .src = sums, .src_apart = apart, .dst = results,
+                          .dst_apart = apart, .dst_pitch = lanes * ACC_SIZE};
+        for (ptrdiff_t r = first; r < last; r++, f.src += pitch, out += job->y.row) {
             FN(run_on)(&f, &axis, tile->col0, tile->col1);
-            for (ptrdiff_t part = 0; part < PARTS; part++)
-                FN(turn_out)(turned + part * turned_apart, high, stride, lanes, some, cols * lanes,
-                             results + part * apart, out_pitch);
+            FN(finish)(job, tile, r, r + 1, results, out_pitch, apart, out);
         }
-        FN(finish)(job, tile, r, r + some, results, out_pitch, apart, out);
+        return;
+    }
+    const ptrdiff_t turned_apart = FN(turned_bytes)(axis.in, lanes);
+    for (ptrdiff_t r = first, some; r < last; r += some) {
+        const ptrdiff_t high = last - r > LANES ? FN(turned_high)(lanes) : 1, step = high * VECTOR_BYTES;
+        const numpool_fold f = {.n = lanes * high * LANES, .step = lanes * step, .dst_pitch = stride * lanes * step,
+                                .src = turned, .dst = turned, .src_apart = turned_apart, .dst_apart = turned_apart};
+        some = numpool_min(last - r, high * LANES);
+        for (ptrdiff_t part = 0; part < PARTS; part++)
+            for (ptrdiff_t g = 0; g < high; g++)
+                FN(turn_in)(sums + g * LANES * pitch + part * apart, pitch, numpool_min(some - g * LANES, LANES),
+                            axis.in * lanes, turned + part * turned_apart + g * VECTOR_BYTES, step);
+        FN(run_on)(&f, &axis, tile->col0, tile->col1);
+        for (ptrdiff_t g = 0; g < high; g++, sums += LANES * pitch, out += LANES * job->y.row) {
+            const ptrdiff_t rows = numpool_min(some - g * LANES, LANES), n = cols * lanes;
+            const char *from = turned + g * VECTOR_BYTES;
+#if WIDE && KIND != KIND_INT && PARTS == 1
+            if (job->out_code == OUT_FLOAT32 && job->divisor && job->y.pixel == lanes * 4) {
+                FN(turn_out_floats)(from, step, stride, lanes, rows, n, 1 / (double)job->divisor, out, job->y.row);
+                continue;
+            }
+#endif
+            for (ptrdiff_t part = 0; part < PARTS; part++)
+                FN(turn_out)(from + part * turned_apart, step, stride, lanes, rows, n, results + part * apart, out_pitch);
+            FN(finish)(job, tile, r + g * LANES, r + g * LANES + rows, results, out_pitch, apart, out);
+        }
     }
 }

@@ -39,7 +39,7 @@ MOST_ROW_BYTES = 32 * 1024
 # A wide window of an average is running sums where it would else be more taps than this.
 LEAST_RUN = 8
 # Bytes of scratch rows of such a block, and of one row: taller blocks and longer rows repeat fewer sums.
-RUN_BYTES = 256 * 1024
+RUN_BYTES = 512 * 1024
 RUN_ROW_BYTES = 64 * 1024
 
 
