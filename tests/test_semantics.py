@@ -256,6 +256,21 @@ def test_large_windows_are_accurate_on_any_data_of_one_sign(dtype, level):
         assert (ulps(y, np.full_like(y, -0.1)) <= 4).all()
 
 
+@pytest.mark.parametrize("k", [9, 16, 17, 33, 101, 201])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_wide_windows_are_accurate_wherever_they_stand(dtype, k, level):
+    most = 2.0 ** (15 if dtype == "float16" else 46)  # whole numbers, so that int64 holds the true sums
+    x = (np.random.default_rng(0).random((2, 210, 230)) ** 8 * most + 1).astype(np.int64).astype(dtype)
+    sums = np.pad(x.astype(np.int64), ((0, 0), (1, 0), (1, 0))).cumsum(1).cumsum(2)
+    for kernel, stride in ((k, 1), ((1, k), 1), ((k, 1), 1), (k, 2)):
+        rows, cols = reference.pair(kernel)
+        tall = sums[:, rows:] - sums[:, :-rows]
+        want = ((tall[..., cols:] - tall[..., :-cols]) / (rows * cols))[:, ::stride, ::stride].astype(dtype)
+        for layout in LAYOUTS:
+            y = avg_pool2d(to_layout(x[None], layout), kernel, stride, layout=layout)
+            assert (ulps(from_layout(y, layout)[0], want) <= 4).all()
+
+
 def test_half_types_are_summed_wider_and_rounded_once(level):
     assert avg_pool2d(np.full((1, 1, 64, 64), 65504, np.float16), 64).item() == 65504
     assert float(avg_pool2d(np.ones((1, 1, 1, 513), BFLOAT16), (1, 513)).item()) == 1
@@ -268,7 +283,7 @@ def test_half_types_are_summed_wider_and_rounded_once(level):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("guest", [np.nan, np.inf, -np.inf, 2.0**15], ids=str)
 def test_what_a_window_does_not_hold_leaves_no_trace(guest, dtype, layout, level):
-    for k, s, p in [(2, 2, 0), (3, 1, 1), (3, 2, 1), (5, 1, 2), (13, 1, 6), (31, 1, 0)]:
+    for k, s, p in [(2, 2, 0), (3, 1, 1), (3, 2, 1), (5, 1, 2), (9, 1, 4), (13, 1, 6), (24, 2, 11), (31, 1, 0)]:
         x = np.ones((1, 2, 40, 70), dtype)
         x[0, 1, 13, 20] = guest
         held = max_pool2d((x != 1).astype(np.uint8), k, s, p).astype(bool)

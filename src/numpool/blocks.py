@@ -38,8 +38,10 @@ SMALL_INPUT = 128 * 1024
 MOST_ROW_BYTES = 32 * 1024
 # A wide window of an average is running sums where it would else be more taps than this.
 LEAST_RUN = 8
-# Bytes of scratch rows of such a block, and of one row: taller blocks and longer rows repeat fewer sums.
+# Bytes of scratch rows of such a block where it is taller than a window, at most, and of one row: taller blocks and
+# longer rows repeat fewer sums.
 RUN_BYTES = 512 * 1024
+MOST_RUN_BYTES = 1024 * 1024
 RUN_ROW_BYTES = 64 * 1024
 
 
@@ -137,7 +139,8 @@ def blocks(operation: str, dtype: str, h: Axis, w: Axis, lanes: int, rows: int, 
     if runs(h, operation, dtype) or runs(w, operation, dtype):
         cols = min(w.out, max(w.extent, (RUN_ROW_BYTES // (some * size) - w.extent) // w.stride + 1))
         per_row = ((cols - 1) * w.stride + w.extent) * some * size
-        return {"block": (max(16, RUN_BYTES // per_row), cols, some)}
+        tall = min(max(h.kernel, RUN_BYTES // per_row), MOST_RUN_BYTES // per_row)
+        return {"block": (max(16, tall), cols, some)}
     if (
         len(axis_words(h, operation, dtype)["passes"]) > 1
     ):  # scratch: a block's rows, and those of the passes
@@ -173,7 +176,8 @@ def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> d
 def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, dtype: str) -> dict[str, Any]:
     cols = min(w.out, max(1, (MOST_ROW_BYTES // (lanes * size) - w.extent) // w.stride + 1))
     per_row = ((cols - 1) * w.stride + w.extent) * lanes * size
-    return {"block": (max(1, BLOCK_BYTES // per_row), cols, lanes), "h": axis_words(h, "max", dtype) | {"passes": ((h.kernel, 1),)}}
+    words = axis_words(h, "max", dtype) | {"passes": ((h.kernel, 1),)}
+    return {"block": (max(1, BLOCK_BYTES // per_row), cols, lanes), "h": words}
 
 
 def spread_block(h: Axis, w: Axis, lanes: int, size: int, rows: int) -> tuple[int, int, int]:
