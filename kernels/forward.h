@@ -117,11 +117,11 @@ static void FN(vertical)(const numpool_job *job, const numpool_tile *tile, const
 }
 
 /* Elements that one fold of the horizontal stage can take together: a row of windows, or the lanes of one. */
-ALWAYS_INLINE ptrdiff_t FN(row_length)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lanes, ptrdiff_t dst_pixel)
+ALWAYS_INLINE ptrdiff_t FN(row_length)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lanes, int dense)
 {
     const numpool_axis *axis = &job->w;
     const int halves = axis->stride == 2 && lanes == 1 && axis->step == 1 && axis->kernel <= 5;
-    return (axis->stride == 1 || halves) && dst_pixel == lanes * ACC_SIZE ? cols * lanes : lanes;
+    return (axis->stride == 1 || halves) && dense ? cols * lanes : lanes;
 }
 
 /* One run of rows of sums, across, to dst. */
@@ -130,11 +130,12 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
                            ptrdiff_t dst_pixel, int direct)
 {
     const numpool_axis *axis = &job->w;
+    const ptrdiff_t length = FN(row_length)(job, cols, lanes, dst_pixel == lanes * (direct ? OUT_SIZE(job) : ACC_SIZE));
     numpool_fold f = {.src = sums, .src_pitch = pitch, .step = axis->step * lanes * ACC_SIZE, .taps = axis->kernel,
                       .rows = rows, .n = cols * lanes, .dst = dst, .dst_pitch = dst_pitch, .job = job,
                       .divisor = job->divisor,
                       .src_apart = apart, .dst_apart = apart};
-    if (FN(row_length)(job, cols, lanes, dst_pixel) > lanes && axis->stride == 1) {
+    if (length > lanes && axis->stride == 1) {
         ptrdiff_t wide = cols + axis->kernel - 1;
         for (ptrdiff_t i = 0; i < axis->passes; i++) {
             numpool_fold pass = f;
@@ -151,7 +152,7 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
             }
             (direct && i == axis->passes - 1 ? FN(LAST) : FN(across))(&pass);
         }
-    } else if (FN(row_length)(job, cols, lanes, dst_pixel) > lanes) {
+    } else if (length > lanes) {
         (direct ? FN(LAST2) : FN(across2))(&f);
 #ifdef TRANSPOSE_NOTHING
     } else if (cols == 1 && lanes == 1 && axis->step == 1 && axis->kernel <= LANES && dst_pitch == ACC_SIZE) {
@@ -232,7 +233,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     if (!scratch)
         return 64 + turned + (2 * PARTS - 1) * apart + numpool_max(result_rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
     char *sums = scratch + turned + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
-    const int direct = DIRECT(job) && FN(row_length)(job, cols, lanes, job->y.pixel) >= LANES;
+    const int direct = DIRECT(job) && FN(row_length)(job, cols, lanes, job->y.pixel == lanes * OUT_SIZE(job)) >= LANES;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
         next = numpool_min(tile->row1, row - first + job->h.out);

@@ -23,6 +23,7 @@ from cases import (
     to_layout,
     ulps,
 )
+from numpy.lib.stride_tricks import sliding_window_view
 
 import numpool
 from numpool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, min_pool2d
@@ -216,6 +217,40 @@ def test_integer_results_round_half_to_even_of_the_exact_quotient(base, level):
     for layout in LAYOUTS:
         x = to_layout(taps[None, :, None, :], layout)
         assert_same(avg_pool2d(x, (1, 2), layout=layout, dtype="int64").ravel(), want)
+
+
+@pytest.mark.parametrize("dtype", [name for name in DTYPES if name not in (*FLOATS, "bool", "int64", "uint64")])
+def test_integer_means_are_exact_in_every_stage(dtype, level):
+    rng, ends = np.random.default_rng(0), np.iinfo(dtype)
+    few = rng.integers(0, 3, (2, 17, 50, 61)).astype(dtype)  # many quotients are halves
+    for x in (few, rng.integers(ends.min, ends.max, few.shape, dtype, True), np.full_like(few, ends.max)):
+        for k, s, p in [(2, 2, 0), (2, 1, 1), (3, 1, 1), (3, 2, 1), (6, 1, 0), (4, 2, 1), ((1, 6), 3, 0), (14, 1, 2)]:
+            for padded in (True, False):
+                rows, cols = reference.pair(k)
+                h, w = (range(0, n + 2 * p - m + 1, reference.pair(s)[0]) for n, m in zip(x.shape[2:], (rows, cols)))
+                area = [np.pad(a.astype(np.int64), ((0, 0), (0, 0), (p, p), (p, p))) for a in (x, np.ones_like(x))]
+                sums, count = (sliding_window_view(a, (rows, cols), (2, 3)).sum((4, 5)) for a in area)
+                by = rows * cols if padded else np.maximum(count, 1)
+                whole, rest = np.divmod(sums, by)
+                want = whole + ((2 * rest > by) | ((2 * rest == by) & (whole % 2 == 1)))
+                want = want[..., h.start::h.step, w.start::w.step].astype(dtype)
+                for layout in LAYOUTS:
+                    y = avg_pool2d(to_layout(x, layout), k, s, p, False, padded, layout=layout, dtype=dtype)
+                    assert_same(from_layout(y, layout), want)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_results_are_rounded_from_float32_whatever_their_bits(dtype, level):
+    x = np.random.default_rng(0).integers(0, 2**16, (1, 17, 64, 70), np.uint16).view(dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        wide = x.astype(np.float32)
+        pairs = wide[..., ::2, :] + wide[..., 1::2, :]
+        want = ((pairs[..., ::2] + pairs[..., 1::2]) / 4).astype(dtype)
+    for layout in LAYOUTS:
+        assert_same(from_layout(avg_pool2d(to_layout(x, layout), 2, layout=layout), layout), want)
+        for rest in (1, 5):  # rows shorter than a vector, and a tail
+            y = avg_pool2d(to_layout(x[..., :2 * rest], layout), 2, layout=layout)
+            assert_same(from_layout(y, layout), want[..., :rest])
 
 
 def test_integer_results_saturate(level):
