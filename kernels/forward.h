@@ -65,6 +65,12 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
         f.dst_pitch = pitch;
         f.rows = next - r;
         f.n = pixels * lanes;
+#ifdef TALL
+        if (dense && f.taps > TALL && f.n >= LANES) {
+            FN(down_tall)(&f);
+            continue;
+        }
+#endif
         if (dense) {
             FN(down_guarded)(&f, job->x.end);
             continue;
@@ -77,6 +83,12 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
             g.dst_pitch = lanes * ACC_SIZE;
             g.rows = pixels;
             g.n = lanes;
+#ifdef TALL
+            if (g.taps > TALL && g.n >= LANES) {
+                FN(down_tall)(&g);
+                continue;
+            }
+#endif
             FN(down_guarded)(&g, job->x.end);
         }
     }
@@ -158,6 +170,10 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
     } else if (cols == 1 && lanes == 1 && axis->step == 1 && axis->kernel <= LANES && dst_pitch == ACC_SIZE) {
         FN(joined_rows)(&f);
 #endif
+#ifdef RUNNING_WIDE
+    } else if (cols == 1 && lanes == 1 && spare && rows > 1 && dst_pitch == ACC_SIZE) {
+        FN(turned_rows)(&f, spare);
+#endif
     } else if (cols == 1) { /* one window a row: all rows together */
         f.n = lanes;
         (direct ? FN(LAST) : FN(across))(&f);
@@ -206,12 +222,15 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
                                       : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
     const ptrdiff_t left = job->parts ? 0 : numpool_max(0, job->w.before - tile->col0 * job->w.stride) * lanes * ACC_SIZE;
     ptrdiff_t pitch = FN(pitch)(span * lanes), out_pitch = FN(pitch)(cols * lanes);
+    if (job->h.passes > 1)
+        pitch = numpool_max(pitch, VECTOR_BYTES); /* rows change in place: a short one may not spill into the next */
     const ptrdiff_t tall = job->h.passes > 1 ? (rows - 1) * job->h.stride + job->h.kernel
                            : job->w.passes > 1 ? rows : 0;
 #ifdef RUNNING_WIDE
     const int across = job->w.running && !job->parts; /* rows of results: as many as are turned at once */
     const ptrdiff_t result_rows = across ? numpool_min(rows, LANES) : rows;
-    const ptrdiff_t turned = across ? PARTS * FN(turned_bytes)(span, lanes) : 0;
+    const int one = cols == 1 && lanes == 1 && !job->parts;
+    const ptrdiff_t turned = across || one ? PARTS * FN(turned_bytes)(span, lanes) : 0;
     if (across) { /* rows are walked down: an odd number of cache lines keeps them out of each other's way */
         pitch |= 64;
         out_pitch |= 64;
@@ -248,6 +267,8 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         }
         FN(vertical)(job, tile, from, first, last, sums, pitch, results_apart, span * lanes, spare);
 #ifdef RUNNING_WIDE
+        if (one)
+            spare = scratch;
         if (across) {
             FN(run_across)(job, tile, first, last, sums, pitch, results_apart, results, out_pitch, out, scratch);
             continue;

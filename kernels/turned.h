@@ -91,6 +91,29 @@ ALWAYS_INLINE ptrdiff_t FN(turned_bytes)(ptrdiff_t columns, ptrdiff_t lanes)
     return lanes < LANES ? (columns * lanes + LANES) * FN(turned_high)(lanes) * VECTOR_BYTES : 0;
 }
 
+/* The horizontal stage where a row of single lanes is one window: LANES rows at once, in the order of `across`. */
+static __attribute__((noinline)) void FN(turned_rows)(const numpool_fold *f, char *turned)
+{
+    char sums[PARTS * VECTOR_BYTES];
+    numpool_fold g = *f;
+    g.src = turned;
+    g.src_apart = FN(turned_bytes)(f->taps, 1);
+    g.step = VECTOR_BYTES;
+    g.dst = sums;
+    g.dst_apart = VECTOR_BYTES;
+    g.rows = 1;
+    g.n = LANES;
+    for (ptrdiff_t r = 0, some; r < f->rows; r += some) {
+        some = numpool_min(f->rows - r, LANES);
+        for (ptrdiff_t part = 0; part < PARTS; part++)
+            FN(turn_in)(f->src + r * f->src_pitch + part * f->src_apart, f->src_pitch, some, f->taps,
+                        turned + part * g.src_apart, VECTOR_BYTES);
+        FN(across)(&g);
+        for (ptrdiff_t part = 0; part < PARTS; part++)
+            memcpy(f->dst + r * ACC_SIZE + part * f->dst_apart, sums + part * VECTOR_BYTES, some * ACC_SIZE);
+    }
+}
+
 /* Rows [first, last) of sums across, to the output; results has room for LANES rows. */
 static void FN(run_across)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first, ptrdiff_t last,
                            const char *sums, ptrdiff_t pitch, ptrdiff_t apart, char *results, ptrdiff_t out_pitch,

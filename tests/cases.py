@@ -128,7 +128,7 @@ WIDTHS = [
     for name, k, s, p in [("halved", (2, min(w, 2)), None, 0), ("sliding", 3, 1, 1), ("stem", 3, 2, 1)]
 ]
 
-# Windows of more than 8 taps at a small stride, whose averages are running sums (running.h).
+# Windows of more than 8 taps at a small stride, whose averages are running sums (running.h); and a tall one (down_tall).
 RUNNING = [
     Case("running sums: clipped windows, several cuts", (1, 2, 30, 33), 11, 1, 5),
     Case("running sums: rows shorter than a vector", (1, 3, 40, 2), (17, 1), 1, (8, 0)),
@@ -137,6 +137,7 @@ RUNNING = [
     Case("running sums at stride 2", (1, 1, 70, 74), 23, 2, 7),
     Case("running sums of 17 lanes", (1, 17, 4, 34), (2, 17), 1),
     Case("running sums: windows without a tap", (1, 2, 21, 22), 17, 1, 19),
+    Case("global, many rows: planes turned, sums so far", (3, 7, 20, 19), (20, 19)),
 ]
 
 CASES = CORE + DILATED + SHAPES + RUNNING + WIDTHS
