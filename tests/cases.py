@@ -128,7 +128,7 @@ WIDTHS = [
     for name, k, s, p in [("halved", (2, min(w, 2)), None, 0), ("sliding", 3, 1, 1), ("stem", 3, 2, 1)]
 ]
 
-# Windows of more than 8 taps at a small stride, whose averages are running sums (running.h); and a tall one (down_tall).
+# Averages of more than 8 taps at a small stride are running sums (running.h); and a tall window (down_tall).
 RUNNING = [
     Case("running sums: clipped windows, several cuts", (1, 2, 30, 33), 11, 1, 5),
     Case("running sums: rows shorter than a vector", (1, 3, 40, 2), (17, 1), 1, (8, 0)),
