@@ -33,6 +33,7 @@ cdef extern from "job.h":
         const ptrdiff_t *table
         ptrdiff_t *taps
         ptrdiff_t *gap
+        int running
     ctypedef struct numpool_view:
         char *data
         ptrdiff_t *lead
@@ -177,6 +178,7 @@ cdef void set_axis(numpool_axis *to, dict given) except *:
     for i, (taps, gap) in enumerate(given["passes"]):
         to.taps[i], to.gap[i] = taps, gap
     to.table = <const ptrdiff_t *><const char *>given["table"] if given["table"] is not None else NULL
+    to.running = given["running"]
 
 
 cdef void set_view(numpool_view *to, tuple given) except *:

@@ -42,9 +42,9 @@
 #define PARTS 1
 #endif
 #define LANES LANES_OF(ACC_SIZE)
-#define OWN_FLOAT (KIND == KIND_FLOAT && !WIDE) /* sums in the output's own type */
-#if OWN_FLOAT
-#define DIRECT(job) ((job)->divisor && (job)->out_code == OWN_OUT && (int64_t)(ACC)(job)->divisor == (job)->divisor)
+#define OWN_RESULT (!WIDE && PARTS == 1) /* may be divided in the stage that makes them: results of the input's type */
+#if OWN_RESULT
+#define DIRECT(job) ((job)->divisor && FN(divides)(job, (job)->divisor))
 #define LAST last
 #define LAST2 last2
 #else
@@ -113,20 +113,28 @@ ALWAYS_INLINE FN(vec) FN(load_element)(const char *p)
 #else
 #define TREE_TYPE FN(tree)
 #if KIND == KIND_HALF
-ALWAYS_INLINE FN(bits) FN(float16_bits)(FN(bits) h)
+ALWAYS_INLINE FN(tree) FN(float16_load)(FN(evec) x)
 {
+#if defined(NATIVE_FLOAT16_LOAD) && !WIDE
+    return (FN(tree))NATIVE_FLOAT16_LOAD(x);
+#else
+    const FN(bits) h = __builtin_convertvector(x, FN(bits));
     FN(tree) scaled = (FN(tree))((h & 0x7fff) << 13) * 0x1p112f; /* as numpool_float16_load */
-    return (FN(bits))scaled | (((h & 0x7c00) == 0x7c00) & 0x7f800000) | (h & 0x8000) << 16;
+    return (FN(tree))((FN(bits))scaled | (((h & 0x7c00) == 0x7c00) & 0x7f800000) | (h & 0x8000) << 16);
+#endif
 }
-ALWAYS_INLINE FN(bits) FN(bfloat16_bits)(FN(bits) h) { return h << 16; }
-#define HALF_WIDEN NUMPOOL_CAT(FN(DTYPE), _bits)
+ALWAYS_INLINE FN(tree) FN(bfloat16_load)(FN(evec) x)
+{
+    return (FN(tree))(__builtin_convertvector(x, FN(bits)) << 16);
+}
+#define LOAD_HALF NUMPOOL_CAT(FN(DTYPE), _load)
 #endif
 ALWAYS_INLINE FN(tree) FN(load_element)(const char *p)
 {
     FN(evec) x;
     memcpy(&x, p, sizeof x);
 #if KIND == KIND_HALF
-    return (FN(tree))HALF_WIDEN(__builtin_convertvector(x, FN(bits)));
+    return LOAD_HALF(x);
 #else
     return DOUBLING(x, FN(tree));
 #endif
@@ -145,12 +153,56 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define TAP(p, t, f) FN(load_element)(p)
 #define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
 #if WIDE && KIND != KIND_INT && ELEM_SIZE < 8
+#ifdef NATIVE_DOUBLES
+#define WIDEN(tree) ((FN(vec))NATIVE_DOUBLES(tree))
+#define NARROW(x) ((FN(tree))NATIVE_FLOATS(x))
+#else
 #define WIDEN(tree) __builtin_convertvector(tree, FN(vec))
+#define NARROW(x) __builtin_convertvector(x, FN(tree))
+#endif
 #else
 #define WIDEN(tree) (tree)
 #endif
 #define PREFETCH PREFETCH_ROWS
 #include "fold.h"
+#if KIND == KIND_INT || WIDE
+#define RUNNING_WIDE (8 / PARTS) /* vectors done together */
+#define STAGE run
+#define SOURCE_SIZE ELEM_SIZE
+#define TAP(p, apart) WIDEN(FN(load_element)(p))
+#include "running.h"
+#endif
+
+/* `down` of many taps and at least a vector: eight rows after eight are read from end to end (all pixels of them, where
+ * those lie apart and are the fold's rows), the sums so far in dst. */
+#define TALL 16
+static __attribute__((noinline)) void FN(down_tall)(const numpool_fold *given)
+{
+    const numpool_fold copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
+    const ptrdiff_t together = f->src_pitch < f->step ? f->rows : 1;
+    numpool_fold last = copy;
+    for (ptrdiff_t first = 0; first < f->rows; first += together)
+        for (ptrdiff_t t = 0; t < f->taps; t += 8) {
+            const int some = (int)numpool_min(f->taps - t, 8);
+            for (ptrdiff_t r = first; r < first + together; r++) {
+                const char *const p = f->src + r * f->src_pitch + t * f->step;
+                char *const d = f->dst + r * f->dst_pitch;
+                for (ptrdiff_t i = 0; i + LANES <= f->n; i += LANES) {
+                    FN(vec) sum = some == 8 ? WIDEN(FN(down_tree)(p + i * ELEM_SIZE, t, f->step, 8, f))
+                                            : WIDEN(FN(down_tree)(p + i * ELEM_SIZE, t, f->step, some, f));
+                    if (t)
+                        sum = STEP_STAGE(FN(load_parts)(d + i * ACC_SIZE, f->dst_apart), sum);
+                    FN(store)(d + i * ACC_SIZE, sum, f->dst_apart);
+                }
+            }
+        }
+    if (f->n % LANES == 0)
+        return;
+    last.src += (f->n - LANES) * ELEM_SIZE; /* overlaps the vector before it */
+    last.dst += (f->n - LANES) * ACC_SIZE;
+    last.n = LANES;
+    FN(down)(&last);
+}
 #undef PREFETCH
 #undef WIDEN
 #undef TREE_TYPE
@@ -164,6 +216,13 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define TAP(p, t, f) FN(load_parts)(p, (f)->src_apart)
 #define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
 #include "fold.h"
+
+#if KIND == KIND_INT || WIDE
+#define STAGE run_on
+#define SOURCE_SIZE ACC_SIZE
+#define TAP(p, apart) FN(load_parts)(p, apart)
+#include "running.h"
+#endif
 
 #if ACC_SIZE == 4
 #define TRANSPOSE_NOTHING -(FN(vec)){0} /* changes no sum, not even one of negative zeros */
@@ -189,33 +248,124 @@ ALWAYS_INLINE FN(vec) FN(strided)(const char *p, ptrdiff_t t, ptrdiff_t apart)
 #define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
 #include "fold.h"
 
-#if OWN_FLOAT
-/* The same two, with the division. */
-ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) x, const numpool_fold *f)
+#if OWN_RESULT
+#if KIND == KIND_INT
+/* Sums of so many taps are below a quarter of the whole numbers that REAL holds, see FN(quotient). */
+#if ACC_SIZE == 4
+#define REAL float
+#define MOST_SUMMED (ELEM_SIZE == 1 ? 1 << 14 : 1 << 6)
+#define ROUNDING 0x1.8p23f
+#else
+#define REAL double
+#define MOST_SUMMED (1 << 19)
+#define ROUNDING 0x1.8p52
+#endif
+typedef REAL FN(real) __attribute__((vector_size(VECTOR_BYTES)));
+
+/* Whether FN(quotient) may divide by it, to the input's type. */
+ALWAYS_INLINE int FN(divides)(const numpool_job *job, int64_t divisor)
 {
-    const ACC by = (ACC)f->divisor, factor = 1 / by;
+    const double taps = (double)job->h.kernel * (double)job->w.kernel;
+    return job->out_code == OWN_OUT && taps <= MOST_SUMMED && divisor > 0 && divisor <= MOST_SUMMED
+           && (job->divisor == 0 || (double)divisor >= taps); /* a mean: it fits */
+}
+
+/* Whole quotients, half to even. |x| < 2**22 (2**51): x * (1 / by) is off by less than 1 / (2 * by), and what is no half
+ * is at least that far from the next half. Halves are found by their remainders; an odd divisor makes none, and a power
+ * of two makes exact products. */
+ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) x, int64_t divisor)
+{
+    const ACC by = (ACC)divisor;
+    const FN(real) near = __builtin_convertvector(x, FN(real)) * ((REAL)1 / (REAL)by) + ROUNDING;
+    FN(vec) q = (FN(vec))near - (FN(vec))((FN(real)){0} + ROUNDING);
+    if (by % 2 == 0 && (by & (by - 1))) {
+        const FN(vec) twice = 2 * (x - q * by), odd = q & 1;
+        q += odd & (FN(vec))(twice == by);
+        q -= odd & (FN(vec))(twice == -by);
+    }
+    return q;
+}
+#undef REAL
+#undef ROUNDING
+#undef MOST_SUMMED
+#else
+ALWAYS_INLINE int FN(divides)(const numpool_job *job, int64_t divisor)
+{
+    return job->out_code == OWN_OUT && (int64_t)(ACC)divisor == divisor;
+}
+
+ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) x, int64_t divisor)
+{
+    const ACC by = (ACC)divisor, factor = 1 / by;
     /* by a power of two the product is the quotient */
-    const int halving = f->divisor > 0 && (f->divisor & (f->divisor - 1)) == 0;
-    x = halving ? x * factor : x / by;
+    const int halving = divisor > 0 && (divisor & (divisor - 1)) == 0;
+    return halving ? x * factor : x / by;
+}
+#endif
+
+#if KIND == KIND_HALF
+/* As numpool_float16_store and numpool_bfloat16_store. */
+ALWAYS_INLINE FN(evec) FN(float16_store)(FN(vec) value)
+{
+#ifdef NATIVE_FLOAT16_STORE
+    return (FN(evec))NATIVE_FLOAT16_STORE(value);
+#else
+    const FN(bits) given = (FN(bits))value, u = given & 0x7fffffff;
+    const FN(bits) small = (FN(bits))((FN(vec))u + 0.5f) - 0x3f000000;
+    const FN(bits) large = (u - 0x38000000 + 0xfff + (u >> 13 & 1)) >> 13;
+    FN(bits) h = SELECT(FN(bits), FN(bits), u < 0x38800000, small, large);
+    h = SELECT(FN(bits), FN(bits), u >= 0x47800000, (FN(bits)){0} + 0x7c00, h);
+    h = SELECT(FN(bits), FN(bits), u > 0x7f800000, (FN(bits)){0} + 0x7e00, h);
+    return __builtin_convertvector(h | (given >> 16 & 0x8000), FN(evec));
+#endif
+}
+ALWAYS_INLINE FN(evec) FN(bfloat16_store)(FN(vec) value)
+{
+    const FN(bits) u = (FN(bits))value; /* the low half of a NaN is 0, as in the elements it came from: it stays one */
+    return __builtin_convertvector((u + 0x7fff + (u >> 16 & 1)) >> 16, FN(evec));
+}
+#define STORE_HALF NUMPOOL_CAT(FN(DTYPE), _store)
+#endif
+
+/* The same two, with the division. */
+ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, int64_t divisor)
+{
+    const FN(vec) x = FN(quotient)(sum, divisor);
+#if KIND == KIND_HALF
+    const FN(evec) y = STORE_HALF(x);
+    memcpy(p, &y, sizeof y);
+#elif KIND == KIND_FLOAT
     memcpy(p, &x, sizeof x);
+#elif ELEM_SIZE == 1 && defined(NATIVE_BYTES_4)
+    NATIVE_BYTES_4(p, x);
+#else
+    const FN(evec) y = __builtin_convertvector(x, FN(evec));
+    memcpy(p, &y, sizeof y);
+#endif
 }
 #define STAGE last
 #define SOURCE_SIZE ACC_SIZE
-#define TARGET_SIZE ACC_SIZE
+#define TARGET_SIZE ELEM_SIZE
 #define TAP(p, t, f) FN(load_parts)(p, 0)
-#define PUT(d, x, f) FN(store_quotient)(d, x, f)
+#define PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
 #include "fold.h"
 #define STAGE last2
 #define MOST_TAPS 5
 #define SOURCE_SIZE (2 * ACC_SIZE)
-#define TARGET_SIZE ACC_SIZE
+#define TARGET_SIZE ELEM_SIZE
 #define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
-#define PUT(d, x, f) FN(store_quotient)(d, x, f)
+#define PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
 #include "fold.h"
-#define SLIDE_PUT(d, x, f) FN(store_quotient)(d, x, f)
+#define SLIDE_PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
 #define SLIDE_SIZE ELEM_SIZE
 #define SLIDES(job) DIRECT(job)
+#if KIND == KIND_HALF
+#define SLIDE_NOTHING (ELEM)0x8000
+#elif KIND == KIND_FLOAT
 #define SLIDE_NOTHING (ELEM)-0.0
+#else
+#define SLIDE_NOTHING 0
+#endif
 #include "slide.h"
 #endif
 
@@ -232,7 +382,11 @@ ALWAYS_INLINE __int128 FN(total)(const char *sums, ptrdiff_t apart, ptrdiff_t i)
     return high[i];
 #endif
 }
+#if ACC_SIZE == 4
+#define QUOTIENT(i) ((double)((const ACC *)(const void *)sums)[i] / (double)divisor)
+#else
 #define QUOTIENT(i) numpool_ratio(FN(total)(sums, apart, i), divisor)
+#endif
 #elif PARTS == 2
 ALWAYS_INLINE double FN(total)(const char *sums, ptrdiff_t apart, ptrdiff_t i)
 {
@@ -248,23 +402,25 @@ ALWAYS_INLINE double FN(total)(const char *sums, ptrdiff_t apart, ptrdiff_t i)
 static void FN(divide)(const numpool_job *job, const char *sums, ptrdiff_t apart, ptrdiff_t n, int64_t divisor, char *out)
 {
     (void)apart;
-#if KIND != KIND_INT && PARTS == 1
-    const ACC by = (ACC)divisor, *from = (const ACC *)(const void *)sums;
-    if (job->out_code == OWN_OUT && (int64_t)by == divisor && sizeof(ACC) >= sizeof(TREE) && !WIDE) {
-        ELEM *to = (ELEM *)(void *)out;
-        const int halving = divisor > 0 && (divisor & (divisor - 1)) == 0; /* then the product is the quotient */
-        const ACC factor = 1 / by;
-#if KIND == KIND_HALF
-        for (ptrdiff_t i = 0; i < n; i++)
-            to[i] = (ELEM)HALF_STORE(halving ? from[i] * factor : from[i] / by);
-#else
-        if (halving)
-            for (ptrdiff_t i = 0; i < n; i++)
-                to[i] = from[i] * factor;
-        else
-            for (ptrdiff_t i = 0; i < n; i++)
-                to[i] = from[i] / by;
+#if OWN_RESULT
+    if (FN(divides)(job, divisor)) {
+        ptrdiff_t i = 0;
+        for (; i + LANES <= n; i += LANES)
+            FN(store_quotient)(out + i * ELEM_SIZE, FN(load)(sums + i * ACC_SIZE), divisor);
+        if (i < n) {
+            char last[LANES * ELEM_SIZE];
+            FN(store_quotient)(last, FN(load)(sums + i * ACC_SIZE), divisor);
+            memcpy(out + i * ELEM_SIZE, last, (n - i) * ELEM_SIZE);
+        }
+        return;
+    }
 #endif
+#if KIND != KIND_INT && WIDE && PARTS == 1
+    if (job->out_code == OUT_FLOAT32) { /* the product is a double or two from the quotient: as a float, the same but */
+        const double factor = 1 / (double)divisor, *from = (const double *)(const void *)sums; /* once in 2**28 */
+        float *to = (float *)(void *)out;
+        for (ptrdiff_t i = 0; i < n; i++)
+            to[i] = (float)(from[i] * factor);
         return;
     }
 #endif
@@ -335,10 +491,17 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
     }
 }
 #define OUT_SIZE(job) (job)->out_size
+#ifdef RUNNING_WIDE
+#include "turned.h"
+#endif
 #include "forward.h"
+#undef RUNNING_WIDE
+#undef TALL
+#undef NARROW
 #undef QUOTIENT
 #undef TREE
-#undef OWN_FLOAT
-#undef HALF_WIDEN
+#undef OWN_RESULT
+#undef LOAD_HALF
+#undef STORE_HALF
 #include "undefine.h"
 #endif

@@ -2,6 +2,7 @@
  *   DTYPE  NumPy's name             ELEM, ELEM_SIZE  how it lies in memory
  *   KIND   KIND_FLOAT, KIND_HALF (16-bit floats, as bits), KIND_INT
  *   UNSIGNED  0 or 1
+ *   OWN_OUT   the dtype as an average's result, -1 for none
  *   LOWEST, HIGHEST  the value of an empty maximum and minimum
  *   INFINITY_BITS    (halves) the bits of +infinity */
 #define KIND_FLOAT 1
@@ -62,6 +63,7 @@
 #define UNSIGNED 1
 #define LOWEST 0
 #define HIGHEST 1
+#define OWN_OUT -1
 #include TEMPLATE
 #include "undefine_dtype.h"
 
@@ -72,6 +74,7 @@
 #define UNSIGNED 0
 #define LOWEST INT8_MIN
 #define HIGHEST INT8_MAX
+#define OWN_OUT OUT_INT8
 #include TEMPLATE
 #include "undefine_dtype.h"
 
@@ -82,6 +85,7 @@
 #define UNSIGNED 0
 #define LOWEST INT16_MIN
 #define HIGHEST INT16_MAX
+#define OWN_OUT OUT_INT16
 #include TEMPLATE
 #include "undefine_dtype.h"
 
@@ -92,6 +96,7 @@
 #define UNSIGNED 0
 #define LOWEST INT32_MIN
 #define HIGHEST INT32_MAX
+#define OWN_OUT OUT_INT32
 #include TEMPLATE
 #include "undefine_dtype.h"
 
@@ -102,6 +107,7 @@
 #define UNSIGNED 0
 #define LOWEST INT64_MIN
 #define HIGHEST INT64_MAX
+#define OWN_OUT OUT_INT64
 #include TEMPLATE
 #include "undefine_dtype.h"
 
@@ -112,6 +118,7 @@
 #define UNSIGNED 1
 #define LOWEST 0
 #define HIGHEST UINT8_MAX
+#define OWN_OUT OUT_UINT8
 #include TEMPLATE
 #include "undefine_dtype.h"
 
@@ -122,6 +129,7 @@
 #define UNSIGNED 1
 #define LOWEST 0
 #define HIGHEST UINT16_MAX
+#define OWN_OUT OUT_UINT16
 #include TEMPLATE
 #include "undefine_dtype.h"
 
@@ -132,6 +140,7 @@
 #define UNSIGNED 1
 #define LOWEST 0
 #define HIGHEST UINT32_MAX
+#define OWN_OUT OUT_UINT32
 #include TEMPLATE
 #include "undefine_dtype.h"
 
@@ -142,6 +151,7 @@
 #define UNSIGNED 1
 #define LOWEST 0
 #define HIGHEST UINT64_MAX
+#define OWN_OUT OUT_UINT64
 #include TEMPLATE
 #include "undefine_dtype.h"
 #endif

@@ -29,7 +29,23 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
     ptrdiff_t inner, outer;
     numpool_interior(axis, &inner, &outer);
     plane += at.low * job->x.pixel + tile->lane0 * ELEM_SIZE;
-    for (ptrdiff_t r = first, next; r < last; r = next) {
+#ifdef RUNNING_WIDE
+    if (axis->running) {
+        f.src = plane;
+        f.dst = dst + left * lanes * ACC_SIZE;
+        f.dst_pitch = pitch;
+        f.n = dense ? pixels * lanes : lanes;
+        for (ptrdiff_t i = 0; i < (dense ? pixels > 0 : pixels); i++) { /* a row, or each pixel of its own */
+            FN(run)(&f, axis, first, last);
+            f.src += job->x.pixel;
+            f.dst += lanes * ACC_SIZE;
+        }
+    }
+    const int running = axis->running;
+#else
+    const int running = 0;
+#endif
+    for (ptrdiff_t r = first, next; r < last && !running; r = next) {
         numpool_window window = numpool_clip(axis, r);
         char *to = dst + (r - first) * pitch + left * lanes * ACC_SIZE;
         next = r >= inner && r < outer ? numpool_min(outer, last) : r + 1;
@@ -46,6 +62,12 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
         f.dst_pitch = pitch;
         f.rows = next - r;
         f.n = pixels * lanes;
+#ifdef TALL
+        if (dense && f.taps > TALL && f.n >= LANES) {
+            FN(down_tall)(&f);
+            continue;
+        }
+#endif
         if (dense) {
             FN(down_guarded)(&f, job->x.end);
             continue;
@@ -58,6 +80,12 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
             g.dst_pitch = lanes * ACC_SIZE;
             g.rows = pixels;
             g.n = lanes;
+#ifdef TALL
+            if (g.taps > TALL && g.n >= LANES) {
+                FN(down_tall)(&g);
+                continue;
+            }
+#endif
             FN(down_guarded)(&g, job->x.end);
         }
     }
@@ -98,11 +126,11 @@ static void FN(vertical)(const numpool_job *job, const numpool_tile *tile, const
 }
 
 /* Elements that one fold of the horizontal stage can take together: a row of windows, or the lanes of one. */
-ALWAYS_INLINE ptrdiff_t FN(row_length)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lanes, ptrdiff_t dst_pixel)
+ALWAYS_INLINE ptrdiff_t FN(row_length)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lanes, int dense)
 {
     const numpool_axis *axis = &job->w;
     const int halves = axis->stride == 2 && lanes == 1 && axis->step == 1 && axis->kernel <= 5;
-    return !axis->table && (axis->stride == 1 || halves) && dst_pixel == lanes * ACC_SIZE ? cols * lanes : lanes;
+    return !axis->table && (axis->stride == 1 || halves) && dense ? cols * lanes : lanes;
 }
 
 /* One run of rows of sums, across, to dst. */
@@ -111,11 +139,12 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
                            ptrdiff_t dst_pixel, int direct)
 {
     const numpool_axis *axis = &job->w;
+    const ptrdiff_t length = FN(row_length)(job, cols, lanes, dst_pixel == lanes * (direct ? OUT_SIZE(job) : ACC_SIZE));
     numpool_fold f = {.src = sums, .src_pitch = pitch, .step = axis->step * lanes * ACC_SIZE, .taps = axis->kernel,
                       .rows = rows, .n = cols * lanes, .dst = dst, .dst_pitch = dst_pitch, .job = job,
                       .divisor = job->divisor,
                       .src_apart = apart, .dst_apart = apart};
-    if (FN(row_length)(job, cols, lanes, dst_pixel) > lanes && axis->stride == 1) {
+    if (length > lanes && axis->stride == 1) {
         ptrdiff_t wide = cols + axis->kernel - 1;
         for (ptrdiff_t i = 0; i < axis->passes; i++) {
             numpool_fold pass = f;
@@ -132,11 +161,15 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
             }
             (direct && i == axis->passes - 1 ? FN(LAST) : FN(across))(&pass);
         }
-    } else if (FN(row_length)(job, cols, lanes, dst_pixel) > lanes) {
+    } else if (length > lanes) {
         (direct ? FN(LAST2) : FN(across2))(&f);
 #ifdef TRANSPOSE_NOTHING
     } else if (cols == 1 && lanes == 1 && axis->step == 1 && axis->kernel <= LANES && dst_pitch == ACC_SIZE) {
         FN(joined_rows)(&f);
+#endif
+#ifdef RUNNING_WIDE
+    } else if (cols == 1 && lanes == 1 && spare && rows > 1 && dst_pitch == ACC_SIZE) {
+        FN(turned_rows)(&f, spare);
 #endif
     } else if (cols == 1) { /* one window a row: all rows together */
         f.n = lanes;
@@ -212,9 +245,23 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t span = job->parts ? numpool_min(job->w.kernel, NUMPOOL_PART)
                            : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
     const ptrdiff_t left = job->parts ? 0 : numpool_max(0, job->w.before - tile->col0 * job->w.stride) * lanes * ACC_SIZE;
-    const ptrdiff_t pitch = FN(pitch)(span * lanes), out_pitch = FN(pitch)(cols * lanes);
+    ptrdiff_t pitch = FN(pitch)(span * lanes), out_pitch = FN(pitch)(cols * lanes);
+    if (job->h.passes > 1)
+        pitch = numpool_max(pitch, VECTOR_BYTES); /* rows change in place: a short one may not spill into the next */
     const ptrdiff_t tall = job->h.passes > 1 ? (rows - 1) * job->h.stride + job->h.kernel
                            : job->w.passes > 1 ? rows : 0;
+#ifdef RUNNING_WIDE
+    const int across = job->w.running && !job->parts; /* rows of results: as many as are turned at once */
+    const ptrdiff_t result_rows = across ? numpool_min(rows, LANES) : rows;
+    const int one = cols == 1 && lanes == 1 && !job->parts;
+    const ptrdiff_t turned = across || one ? PARTS * FN(turned_bytes)(span, lanes) : 0;
+    if (across) { /* rows are walked down: an odd number of cache lines keeps them out of each other's way */
+        pitch |= 64;
+        out_pitch |= 64;
+    }
+#else
+    const ptrdiff_t result_rows = rows, turned = 0;
+#endif
     /* the first pixel of a row, not its padding, is what should start on a cache line */
     const ptrdiff_t slab = job->d.out ? rows * pitch + NUMPOOL_SLACK : 0;
     const ptrdiff_t apart = rows * pitch + tall * pitch + slab + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
@@ -228,10 +275,11 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     }
 #endif
     if (!scratch)
-        return 64 + (2 * PARTS - 1) * apart + numpool_max(rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
-    char *sums = scratch + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
+        return 64 + turned + (2 * PARTS - 1) * apart + numpool_max(result_rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
+    char *sums = scratch + turned + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
     char *other = spare + tall * pitch + (slab ? NUMPOOL_SLACK : 0);
-    const int direct = !job->w.table && DIRECT(job) && FN(row_length)(job, cols, lanes, job->y.pixel) >= LANES;
+    const int dense = job->y.pixel == lanes * OUT_SIZE(job);
+    const int direct = !job->w.table && DIRECT(job) && FN(row_length)(job, cols, lanes, dense) >= LANES;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
         next = numpool_min(tile->row1, row - first + job->h.out);
@@ -258,6 +306,14 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             FN(vertical)(job, tile, from + i * step, first, last, other, pitch, results_apart, span * lanes, spare);
             FN(join)(job, sums, other, (last - first) * pitch, results_apart);
         }
+#ifdef RUNNING_WIDE
+        if (one)
+            spare = scratch;
+        if (across) {
+            FN(run_across)(job, tile, plane, first, last, sums, pitch, results_apart, results, out_pitch, out, scratch);
+            continue;
+        }
+#endif
         if (job->w.table) {
             FN(by_table)(job, tile, last - first, sums, pitch, results_apart, results, out_pitch);
             FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);

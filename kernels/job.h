@@ -19,6 +19,7 @@ typedef struct {
     const ptrdiff_t *table; /* then n windows cover at most (n - 1)*stride + kernel positions */
     /* A wide window in passes: each folds `taps` results of the one before, `gap` positions apart. 1: all at once. */
     ptrdiff_t passes, taps[NUMPOOL_PASSES], gap[NUMPOOL_PASSES];
+    int running; /* a wide window as two running sums, see running.h */
 } numpool_axis;
 
 typedef struct {

@@ -135,6 +135,18 @@ WIDTHS = [
     for name, k, s, p in [("halved", (2, min(w, 2)), None, 0), ("sliding", 3, 1, 1), ("stem", 3, 2, 1)]
 ]
 
+# Averages of more than 8 taps at a small stride are running sums (running.h); and a tall window (down_tall).
+RUNNING = [
+    Case("running sums: clipped windows, several cuts", (1, 2, 30, 33), 11, 1, 5),
+    Case("running sums: rows shorter than a vector", (1, 3, 40, 2), (17, 1), 1, (8, 0)),
+    Case("running sums across a single row", (2, 3, 1, 70), (1, 17), 1),
+    Case("running sums: one row past two vectors of them", (1, 1, 32, 33), 16, 1),
+    Case("running sums at stride 2", (1, 1, 70, 74), 23, 2, 7),
+    Case("running sums of 17 lanes", (1, 17, 4, 34), (2, 17), 1),
+    Case("running sums: windows without a tap", (1, 2, 21, 22), 17, 1, 19),
+    Case("global, many rows: planes turned, sums so far", (3, 7, 20, 19), (20, 19)),
+]
+
 LINES = [
     Case("line: halved", (2, 3, 14), 2),
     Case("line: overlap and padding", (2, 3, 19), 3, 2, 1),
@@ -163,7 +175,7 @@ VOLUMES = [
     Case("volume: global, 17 channels", (2, 17, 2, 3, 3), (2, 3, 3)),
 ]
 
-CASES = CORE + DILATED + SHAPES + WIDTHS
+CASES = CORE + DILATED + SHAPES + RUNNING + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 

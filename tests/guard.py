@@ -39,6 +39,7 @@ GEOMETRIES = (
     (5, 1, 2, 1, False),
     (5, 3, 0, 1, False),
     (13, 1, 6, 1, False),
+    (15, 1, 14, 1, False),  # running sums
     (1, 2, 0, 1, False),  # stride beyond the kernel: most taps are never read
     (3, 7, 1, 1, False),
     ((1, 6), (1, 1), ((0, 0), (0, 5)), 1, False),

@@ -23,6 +23,7 @@ from cases import (
     to_layout,
     ulps,
 )
+from numpy.lib.stride_tricks import sliding_window_view
 
 import numpool
 from numpool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, min_pool2d
@@ -218,6 +219,40 @@ def test_integer_results_round_half_to_even_of_the_exact_quotient(base, level):
         assert_same(avg_pool2d(x, (1, 2), layout=layout, dtype="int64").ravel(), want)
 
 
+@pytest.mark.parametrize("dtype", [name for name in DTYPES if name not in (*FLOATS, "bool", "int64", "uint64")])
+def test_integer_means_are_exact_in_every_stage(dtype, level):
+    rng, ends = np.random.default_rng(0), np.iinfo(dtype)
+    few = rng.integers(0, 3, (2, 17, 50, 61)).astype(dtype)  # many quotients are halves
+    for x in (few, rng.integers(ends.min, ends.max, few.shape, dtype, True), np.full_like(few, ends.max)):
+        for k, s, p in [(2, 2, 0), (2, 1, 1), (3, 1, 1), (3, 2, 1), (6, 1, 0), (4, 2, 1), ((1, 6), 3, 0), (14, 1, 2)]:
+            for padded in (True, False):
+                rows, cols = reference.pair(k)
+                h, w = (range(0, n + 2 * p - m + 1, reference.pair(s)[0]) for n, m in zip(x.shape[2:], (rows, cols)))
+                area = [np.pad(a.astype(np.int64), ((0, 0), (0, 0), (p, p), (p, p))) for a in (x, np.ones_like(x))]
+                sums, count = (sliding_window_view(a, (rows, cols), (2, 3)).sum((4, 5)) for a in area)
+                by = rows * cols if padded else np.maximum(count, 1)
+                whole, rest = np.divmod(sums, by)
+                want = whole + ((2 * rest > by) | ((2 * rest == by) & (whole % 2 == 1)))
+                want = want[..., h.start::h.step, w.start::w.step].astype(dtype)
+                for layout in LAYOUTS:
+                    y = avg_pool2d(to_layout(x, layout), k, s, p, False, padded, layout=layout, dtype=dtype)
+                    assert_same(from_layout(y, layout), want)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_results_are_rounded_from_float32_whatever_their_bits(dtype, level):
+    x = np.random.default_rng(0).integers(0, 2**16, (1, 17, 64, 70), np.uint16).view(dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        wide = x.astype(np.float32)
+        pairs = wide[..., ::2, :] + wide[..., 1::2, :]
+        want = ((pairs[..., ::2] + pairs[..., 1::2]) / 4).astype(dtype)
+    for layout in LAYOUTS:
+        assert_same(from_layout(avg_pool2d(to_layout(x, layout), 2, layout=layout), layout), want)
+        for rest in (1, 5):  # rows shorter than a vector, and a tail
+            y = avg_pool2d(to_layout(x[..., :2 * rest], layout), 2, layout=layout)
+            assert_same(from_layout(y, layout), want[..., :rest])
+
+
 def test_integer_results_saturate(level):
     x = np.full((1, 1, 2, 2), 200)
     assert avg_pool2d(x, 2, dtype="int8").item() == 127
@@ -256,6 +291,21 @@ def test_large_windows_are_accurate_on_any_data_of_one_sign(dtype, level):
         assert (ulps(y, np.full_like(y, -0.1)) <= 4).all()
 
 
+@pytest.mark.parametrize("k", [9, 16, 17, 33, 101, 201])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_wide_windows_are_accurate_wherever_they_stand(dtype, k, level):
+    most = 2.0 ** (15 if dtype == "float16" else 46)  # whole numbers, so that int64 holds the true sums
+    x = (np.random.default_rng(0).random((2, 210, 230)) ** 8 * most + 1).astype(np.int64).astype(dtype)
+    sums = np.pad(x.astype(np.int64), ((0, 0), (1, 0), (1, 0))).cumsum(1).cumsum(2)
+    for kernel, stride in ((k, 1), ((1, k), 1), ((k, 1), 1), (k, 2)):
+        rows, cols = reference.pair(kernel)
+        tall = sums[:, rows:] - sums[:, :-rows]
+        want = ((tall[..., cols:] - tall[..., :-cols]) / (rows * cols))[:, ::stride, ::stride].astype(dtype)
+        for layout in LAYOUTS:
+            y = avg_pool2d(to_layout(x[None], layout), kernel, stride, layout=layout)
+            assert (ulps(from_layout(y, layout)[0], want) <= 4).all()
+
+
 def test_half_types_are_summed_wider_and_rounded_once(level):
     assert avg_pool2d(np.full((1, 1, 64, 64), 65504, np.float16), 64).item() == 65504
     assert float(avg_pool2d(np.ones((1, 1, 1, 513), BFLOAT16), (1, 513)).item()) == 1
@@ -268,7 +318,7 @@ def test_half_types_are_summed_wider_and_rounded_once(level):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("guest", [np.nan, np.inf, -np.inf, 2.0**15], ids=str)
 def test_what_a_window_does_not_hold_leaves_no_trace(guest, dtype, layout, level):
-    for k, s, p in [(2, 2, 0), (3, 1, 1), (3, 2, 1), (5, 1, 2), (13, 1, 6), (31, 1, 0)]:
+    for k, s, p in [(2, 2, 0), (3, 1, 1), (3, 2, 1), (5, 1, 2), (9, 1, 4), (13, 1, 6), (24, 2, 11), (31, 1, 0)]:
         x = np.ones((1, 2, 40, 70), dtype)
         x[0, 1, 13, 20] = guest
         held = max_pool2d((x != 1).astype(np.uint8), k, s, p).astype(bool)

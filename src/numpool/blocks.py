@@ -36,6 +36,13 @@ MOST_SMALL_LANES = 352
 SMALL_INPUT = 128 * 1024
 # Below this a row of windows is not cut into column blocks.
 MOST_ROW_BYTES = 32 * 1024
+# A wide window of an average is running sums where it would else be more taps than this.
+LEAST_RUN = 8
+# Bytes of scratch rows of such a block where it is taller than a window, at most, and of one row: taller blocks and
+# longer rows repeat fewer sums.
+RUN_BYTES = 512 * 1024
+MOST_RUN_BYTES = 1024 * 1024
+RUN_ROW_BYTES = 64 * 1024
 
 
 @cache
@@ -58,9 +65,22 @@ def passes(kernel: int) -> Chain:
     return best[kernel][1]
 
 
-def axis_words(a: Axis, idempotent: bool) -> dict[str, Any]:
-    """The words of an axis in a plan; `idempotent`: the operation may count a tap twice."""
+def runs(a: Axis, operation: str, dtype: str) -> bool:
+    """Whether the windows of an average are running sums along this axis: they cost as much as LEAST_RUN taps.
+
+    Only in accumulators that many additions in a row do not harm. It sets the order of additions, so the axis decides.
+    """
+    sums = operation == "wide_average" or (operation == "average" and dtype not in FLOATS)
+    regular = a.table is None and a.dilation == 1
+    return (
+        sums and regular and LEAST_RUN < a.kernel and a.out * a.kernel > LEAST_RUN * ((a.out - 1) * a.stride + a.kernel)
+    )
+
+
+def axis_words(a: Axis, operation: str, dtype: str) -> dict[str, Any]:
+    """The words of an axis in a plan."""
     chain: Chain = ((a.kernel, 1),)
+    idempotent = operation in ("max", "min")  # may count a tap twice
     if a.table is None and idempotent and a.dilation == 1 and 5 < a.kernel <= 512 and a.out > a.kernel:
         longer = passes(a.kernel)
         if a.stride * sum(taps + 1 for taps, _ in longer[:-1]) + longer[-1][0] < a.kernel:
@@ -75,6 +95,7 @@ def axis_words(a: Axis, idempotent: bool) -> dict[str, Any]:
         "after": a.after,
         "passes": chain,
         "table": None if a.table is None else a.table.tobytes(),
+        "running": runs(a, operation, dtype),
     }
 
 
@@ -127,14 +148,17 @@ def blocks(
         rows < 16 and lanes >= 128 and h.kernel * w.kernel > 16
     ):  # few windows, all of them large: threads share the lanes
         some = max(64, lanes // 16 // 16 * 16)
-    if (
-        len(axis_words(h, operation in ("max", "min"))["passes"]) > 1
-    ):  # scratch: a block's rows, and those of the passes
+    if runs(h, operation, dtype) or runs(w, operation, dtype):
+        cols = min(w.out, max(w.extent, (RUN_ROW_BYTES // (some * size) - w.extent) // w.stride + 1))
+        per_row = ((cols - 1) * w.stride + w.extent) * some * size
+        tall = min(max(h.kernel, RUN_BYTES // per_row), MOST_RUN_BYTES // per_row)
+        return {"block": (max(16, tall), cols, some)}
+    if len(axis_words(h, operation, dtype)["passes"]) > 1:  # scratch: a block's rows, and those of the passes
         count = max(8, h.kernel)
         cols = (CHAIN_BYTES // (some * size * (2 * count * h.stride + h.kernel)) - w.extent) // w.stride + 1
         if cols >= min(w.out, w.extent):
             return {"block": (count, min(w.out, cols), some)}
-        return blocks_of_one_pass(h, w, some, size, BLOCK_BYTES)  # too narrow: fold all taps at once instead
+        return blocks_of_one_pass(h, w, some, size, dtype)  # too narrow: fold all taps at once instead
     high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
     room = BLOCK_BYTES * (4 if arg else 1)
     cols = w.out
@@ -159,10 +183,11 @@ def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> d
     return {"block": (rows, cols, lanes)}
 
 
-def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, room: int) -> dict[str, Any]:
+def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, dtype: str) -> dict[str, Any]:
     cols = min(w.out, max(1, (MOST_ROW_BYTES // (lanes * size) - w.extent) // w.stride + 1))
     per_row = ((cols - 1) * w.stride + w.extent) * lanes * size
-    return {"block": (max(1, room // per_row), cols, lanes), "h": axis_words(h, False)}
+    words = axis_words(h, "max", dtype) | {"passes": ((h.kernel, 1),)}
+    return {"block": (max(1, BLOCK_BYTES // per_row), cols, lanes), "h": words}
 
 
 def spread_block(h: Axis, w: Axis, lanes: int, size: int, rows: int) -> tuple[int, int, int]:

@@ -77,16 +77,16 @@ def flatten(
 ) -> Flat:
     """As few axes as will do, then three.
 
-    `lane`: what the lanes of a pixel take of each thing. `way`: "fold" windows, "spread" a gradient over them, or
-    "scatter" one by its indices, which needs no windows.
+    `lane`: what the lanes of a pixel take of each thing. `way`: "fold" windows, "across" the same but of a single axis
+    only across pixels, "spread" a gradient over them, or "scatter" one by its indices, which needs no windows.
     """
     flat = Flat(list(lead), list(axes), [list(own) for own in steps])
     if len(axes) == 3 and way == "scatter":
         d, h = axes[:2]
         flat.merge(0, Axis(d.size * h.size, d.out * h.out, 1, 1, 1, 0, 0))
     elif len(axes) == 3:
-        drop_an_axis(flat, way == "fold")
-    if len(flat.axes) == 1 and way == "fold" and lanes >= LEAST_LANES and flat.axes[0].table is None:
+        drop_an_axis(flat, way in ("fold", "across"))
+    if len(flat.axes) == 1 and way == "fold" and lanes >= LEAST_LANES:
         flat.insert(1, lane)
     while len(flat.axes) < 3:
         flat.insert(0, [flat.step(t, 0) * flat.length(t, 0) for t in (X, Y, INDEX, POSITION)])

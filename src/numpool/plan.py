@@ -37,7 +37,7 @@ from numpool.arrays import (
     readable,
 )
 from numpool.blocks import axis_words, blocks
-from numpool.flatten import flatten, is_copy
+from numpool.flatten import flatten, is_copy, is_whole
 from numpool.geometry import (
     UNIT,
     Axis,
@@ -100,7 +100,9 @@ def make_spec(
     strides = (x.strides, y.strides, index[0].strides if index else y.strides, index[1].steps() if index else y.strides)
     steps = [[*lead, *inner] for lead, inner, _ in map(at.split, strides)]
     lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index[0].itemsize if index else 0, 0]
-    way = "scatter" if scatter else "spread" if backward else "fold"
+    # sums down columns are made in another order than sums across rows, where those are wider
+    ordered = operation == "wide_average" and x.dtype.name in FLOATS
+    way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
     flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way)
     d, h, w = flat.axes
     own_tables = any(a.table is not None and len(a.table) > 1 for a in flat.axes)
@@ -128,9 +130,9 @@ def make_spec(
         "rows": rows,
         "cols": cols,
         "lanes": lanes,
-        "d": None if d is UNIT else axis_words(d, False),
-        "h": axis_words(h, extremum),
-        "w": axis_words(w, extremum),
+        "d": None if d is UNIT else axis_words(d, operation, x.dtype.name),
+        "h": axis_words(h, operation, x.dtype.name),
+        "w": axis_words(w, operation, x.dtype.name),
         "x": (heads[0], *inner[0]),
         "x_extent": extent(x),
         "y": (heads[1], *inner[1]),
@@ -270,6 +272,8 @@ def average_of(
     x, at = readable(x, layout)
     if 0 in result.shape:
         return Call(None, (x,), (result,), at)
+    if len(axes) == 3 and is_whole(axes[1]):  # however it lies, sums are made in one order
+        x = at.evenly(x)
     name = "wide_average" if is_wide(x.dtype, dtype, axes) else "average"
     common = common_divisor(axes, override, padded)
     y = at.unallocated(result.shape, dtype)
@@ -481,6 +485,7 @@ def describe(plan: _kernels.Plan) -> list[str]:
         if a is None or a["size"] == a["out"] == a["kernel"] == 1:
             continue
         chain = "" if len(a["passes"]) == 1 else f", in passes of (taps, gap) {' '.join(map(str, a['passes']))}"
+        chain += ", as running sums" if a["running"] else ""
         windows = f"{a['out']} windows of {'' if a['table'] is None else 'up to '}{a['kernel']} taps over {a['size']}"
         if a["table"] is None:
             windows += f", stride {a['stride']}, dilation {a['step']}, padding ({a['before']}, {a['after']}){chain}"

@@ -1,0 +1,98 @@
+/* Template: wide windows at a small stride, for a cost that does not depend on their width. An axis is cut into blocks
+ * as long as a window, so that a window is the end of one block and the start of the next:
+ *
+ *     . . . a b | c d e . . .      sums that run from the cuts, to the left and to the right, are all that is needed
+ *
+ * (van Herk 1992, Gil & Werman 1993, of maxima). Nothing is ever subtracted: NaN and inf stay in the windows that hold
+ * them. The cuts lie at multiples of the kernel from the first window's start: the order of additions depends on the
+ * window's number, never on the level, the layout, the tile or the thread. Only for integers and wide accumulators,
+ * which many additions in a row do not harm.
+ *
+ * The includer defines STAGE, SOURCE_SIZE and TAP(p, apart), a vector of the source as FN(vec). */
+#define STAGE_NAME(part) NUMPOOL_CAT(FN(STAGE), _##part)
+#define LOAD_ STAGE_NAME(load)
+#define STORE_ STAGE_NAME(store)
+#define VECTORS_ STAGE_NAME(vectors)
+
+/* A row shorter than a vector, of the image, goes through a copy: it may end the array, and rows are written upwards. */
+ALWAYS_INLINE FN(vec) LOAD_(const char *p, const numpool_fold *f, int whole)
+{
+    if (whole)
+        return TAP(p, f->src_apart);
+    char copy[LANES * SOURCE_SIZE] = {0};
+    memcpy(copy, p, f->n * SOURCE_SIZE);
+    return TAP(copy, 0);
+}
+
+ALWAYS_INLINE void STORE_(char *p, FN(vec) x, const numpool_fold *f, int whole)
+{
+    char copy[PARTS * VECTOR_BYTES];
+    FN(store)(whole ? p : copy, x, whole ? f->dst_apart : VECTOR_BYTES);
+    for (int part = 0; part < PARTS && !whole; part++)
+        memcpy(p + part * f->dst_apart, copy + part * VECTOR_BYTES, f->n * ACC_SIZE);
+}
+
+/* `wide` vectors from element `at` on, of outputs [first, last). */
+ALWAYS_INLINE void VECTORS_(const numpool_fold *given, const numpool_axis *axis, ptrdiff_t first, ptrdiff_t last,
+                            ptrdiff_t at, int wide, int whole)
+{
+    const numpool_fold copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
+    const ptrdiff_t kernel = axis->kernel, stride = axis->stride;
+    const ptrdiff_t low = axis->before, high = axis->before + axis->in; /* positions from the first window's start */
+    const char *const src = f->src + at * SOURCE_SIZE;
+    const FN(vec) nothing = {0};
+    FN(vec) sum[RUNNING_WIDE];
+    for (ptrdiff_t i = first, next; i < last; i = next) {
+        const ptrdiff_t cut = (i * stride / kernel + 1) * kernel;
+        char *const dst = f->dst + (i - first) * f->dst_pitch + at * ACC_SIZE;
+        next = numpool_min(last, numpool_ceil_div(cut, stride));
+        ptrdiff_t p = numpool_min(cut, high);
+        for (int u = 0; u < wide; u++)
+            sum[u] = nothing;
+        for (ptrdiff_t j = next - 1; j >= i; j--) {
+            for (const ptrdiff_t stop = numpool_max(j * stride, low); p > stop;) {
+                p--;
+                for (int u = 0; u < wide; u++)
+                    sum[u] = STEP(sum[u], LOAD_(src + (p - low) * f->step + u * LANES * SOURCE_SIZE, f, whole));
+            }
+            for (int u = 0; u < wide; u++)
+                STORE_(dst + (j - i) * f->dst_pitch + u * VECTOR_BYTES, sum[u], f, whole);
+        }
+        p = numpool_max(cut, low);
+        for (int u = 0; u < wide; u++)
+            sum[u] = nothing;
+        for (ptrdiff_t j = i; j < next; j++) {
+            char *const d = dst + (j - i) * f->dst_pitch;
+            for (const ptrdiff_t stop = numpool_min(j * stride + kernel, high); p < stop; p++)
+                for (int u = 0; u < wide; u++)
+                    sum[u] = STEP(sum[u], LOAD_(src + (p - low) * f->step + u * LANES * SOURCE_SIZE, f, whole));
+            for (int u = 0; u < wide; u++)
+                STORE_(d + u * VECTOR_BYTES, STEP(FN(load_parts)(d + u * VECTOR_BYTES, f->dst_apart), sum[u]), f, whole);
+        }
+    }
+}
+
+/* Outputs [first, last) of an axis: f->src is the first position that exists, positions are f->step apart. Where n is
+ * a multiple of LANES, dst may be src (an output where its window starts); else a last vector overlaps the one before. */
+static __attribute__((noinline)) void FN(STAGE)(const numpool_fold *f, const numpool_axis *axis, ptrdiff_t first,
+                                                ptrdiff_t last)
+{
+    ptrdiff_t i = 0;
+    if (f->n < LANES) {
+        VECTORS_(f, axis, first, last, 0, 1, 0);
+        return;
+    }
+    for (; i + RUNNING_WIDE * LANES <= f->n; i += RUNNING_WIDE * LANES)
+        VECTORS_(f, axis, first, last, i, RUNNING_WIDE, 1);
+    for (; i + 2 * LANES <= f->n; i += 2 * LANES)
+        VECTORS_(f, axis, first, last, i, 2, 1);
+    for (; i < f->n; i += LANES)
+        VECTORS_(f, axis, first, last, numpool_min(i, f->n - LANES), 1, 1);
+}
+#undef STAGE_NAME
+#undef LOAD_
+#undef STORE_
+#undef VECTORS_
+#undef STAGE
+#undef TAP
+#undef SOURCE_SIZE
