@@ -89,6 +89,16 @@ cdef extern from "team.h":
     ctypedef int numpool_part(void *, ptrdiff_t, ptrdiff_t) noexcept nogil
     int numpool_share(numpool_part *, void *, ptrdiff_t, ptrdiff_t, void *) nogil
 
+cdef extern from "move.h":
+    ctypedef struct numpool_move:
+        ptrdiff_t planes, count, plane, lanes, size
+        const int64_t *index
+        const char *source "from"  # a word of Python's own
+        char *to
+        int gather
+        ptrdiff_t parts
+    int numpool_move_part(void *, ptrdiff_t, ptrdiff_t) noexcept nogil
+
 numpool_import()
 
 PART = NUMPOOL_PART
@@ -436,6 +446,36 @@ cdef class Plan:
         elif self.differentiate(arrays, outs[0], threads):
             return None
         return outs
+
+
+def move(object index, object source, object target, ptrdiff_t plane, ptrdiff_t lanes, bint gather, int threads):
+    """Move elements by index, see move.h: to `target` (zeros elsewhere), or with `gather` to it from where they point.
+
+    All three lie in C order, `index` is int64. Returns whether every index was -1 or inside its plane; if not, what
+    they hold is not to be used.
+    """
+    cdef numpool_move work
+    cdef char *memory
+    cdef int bad
+    cdef ptrdiff_t count = index.size
+    cdef ptrdiff_t positions = target.size if not gather else source.size
+    if count == 0 or positions == 0:
+        return True
+    work.planes = positions // (plane * lanes)
+    work.count = count // (work.planes * lanes)
+    work.plane, work.lanes, work.size, work.gather = plane, lanes, numpool_itemsize(source), gather
+    work.index = <const int64_t *>numpool_data(index)
+    work.source = <const char *>numpool_data(source)
+    work.to = <char *>numpool_data(target)
+    threads = min(threads, <int>min(work.planes, 1024))
+    work.parts = 1 if threads == 1 else min(work.planes, threads * PARTS_A_THREAD)
+    memory = <char *>malloc(threads * NUMPOOL_RANGE + 64)
+    if memory == NULL:
+        raise MemoryError(f"numpool: no memory for {threads * NUMPOOL_RANGE} bytes of scratch")
+    with nogil:
+        bad = numpool_share(numpool_move_part, &work, work.parts, threads, memory + (64 - <uintptr_t>memory % 64))
+    free(memory)
+    return not bad
 
 
 cdef object np_empty = np.empty, np_dtype = np.dtype

@@ -97,6 +97,27 @@ static void FN(join)(char *best, const char *next, ptrdiff_t apart, ptrdiff_t n,
     }
 }
 
+/* The best of n values, their taps `apart` behind them and `base` plus `unit` a place more; of equals the least tap. */
+static void FN(best_of)(const char *values, ptrdiff_t apart, ptrdiff_t n, ptrdiff_t base, ptrdiff_t unit, char *to,
+                        ptrdiff_t to_apart)
+{
+    const ACC *value = (const ACC *)(const void *)values;
+    const SIGNED(ACC_SIZE) *taps = (const SIGNED(ACC_SIZE) *)(const void *)(values + apart);
+    ACC best = value[0];
+    SIGNED(ACC_SIZE) tap = taps[0];
+    for (ptrdiff_t i = 1; i < n; i++) {
+        const ACC a = best, b = value[i];
+        const SIGNED(ACC_SIZE) at = taps[i] + (SIGNED(ACC_SIZE))(i * unit);
+        const int later = b > a || (b != b && a == a);
+        const int earlier = (b == a || (b != b && a != a)) && at < tap;
+        best = later || earlier ? b : a;
+        tap = later || earlier ? at : tap;
+    }
+    tap += (SIGNED(ACC_SIZE))base;
+    memcpy(to, &best, sizeof best);
+    memcpy(to + to_apart, &tap, sizeof tap);
+}
+
 /* The taps of `n` windows of one row in the caller's index convention; `offsets`: they are positions from tap 0. Windows
  * lie one behind the other (single lanes), or are the lanes of one: tap 0 is at `base`, and `move` further each time. */
 static void FN(emit_taps)(const numpool_job *job, const SIGNED(ACC_SIZE) *tap, char *index, ptrdiff_t n, int offsets,

@@ -46,6 +46,9 @@ typedef struct {
     int offsets;                      /* taps are positions from tap 0 */
     char *packed, *rows;              /* rows of the image, and of windows across */
     char *best, *other;               /* rows of whole windows; those of another slab */
+    int lone;                         /* one column of single lanes: each window is folded down, then across */
+    ptrdiff_t columns_apart;
+    char *columns;                    /* its (value, tap) columns */
 } numpool_large;
 
 /* Position of the first lane of tap 0 of a window, wherever it lies. */

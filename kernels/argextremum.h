@@ -401,7 +401,8 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const numpool_axis *h = &job->h, *w = &job->w;
     numpool_way small;
     numpool_large large;
-    if (h->kernel <= 3 && w->kernel <= 3 && h->step == 1 && w->step == 1 && !job->d.out && !job->parts) {
+    const int regular = !job->d.out && !h->table && !w->table;
+    if (h->kernel <= 3 && w->kernel <= 3 && h->step == 1 && w->step == 1 && regular) {
         const ptrdiff_t bytes = FN(small_way)(job, tile, scratch, &small);
         if (!scratch)
             return bytes;

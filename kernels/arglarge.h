@@ -54,12 +54,44 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
     }
 }
 
+/* Whether a tile's only column of single lanes is best folded down first: its columns then fill a vector. */
+ALWAYS_INLINE int FN(stands_alone)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lanes)
+{
+    return cols == 1 && lanes == 1 && job->w.step == 1 && !job->w.table && !job->parts
+           && job->h.kernel * FN(pitch)(job->w.kernel) <= NUMPOOL_PACKED;
+}
+
+/* One window of single lanes over one slab: down its columns, then across them, where of equals the least tap wins. */
+static void FN(lone_window)(const numpool_job *job, const numpool_tile *tile, const numpool_large *way, const char *slab,
+                            ptrdiff_t row, char *dst)
+{
+    const numpool_window down = numpool_clip(&job->h, row), right = numpool_clip(&job->w, tile->col0);
+    const numpool_pixels at = {.low = right.first, .pixels = right.taps, .span = right.taps};
+    const ptrdiff_t pitch = FN(pitch)(right.taps), apart = way->columns_apart;
+    if (!down.taps || !right.taps) {
+        FN(fill)(dst, 1);
+        return;
+    }
+    FN(pack_image)(job, 1, &at, slab + down.first * job->x.row + right.first * job->x.pixel, job->h.step * job->x.row,
+                   down.taps, way->packed, pitch);
+    const numpool_fold f = {.src = way->packed, .step = pitch, .taps = down.taps, .rows = 1, .n = right.taps,
+                            .first_tap = down.skipped, .tap_weight = way->unit_y, .dst = way->columns, .dst_apart = apart,
+                            .job = job};
+    CORE(across)(&f);
+    CORE(best_of)(way->columns, apart, right.taps, right.skipped * way->unit_x, way->unit_x, dst, way->apart);
+}
+
 /* Rows [first, last) of windows over one slab, to (value, tap) rows. */
 static void FN(upright_windows)(const numpool_job *job, const numpool_tile *tile, const numpool_large *way,
                                 const char *slab, ptrdiff_t first, ptrdiff_t last, char *dst)
 {
     const numpool_axis *h = &job->h;
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0, pitch = way->pitch;
+    if (way->lone) {
+        for (ptrdiff_t r = first; r < last; r++)
+            FN(lone_window)(job, tile, way, slab, r, dst + (r - first) * pitch);
+        return;
+    }
     const int alone = last - first == 1; /* then only the window's own rows, which may lie apart */
     const numpool_window top = numpool_clip(h, first);
     const ptrdiff_t unit = alone ? h->step : 1;
@@ -121,6 +153,11 @@ static void FN(large_way)(const numpool_job *job, const numpool_tile *tile, char
     way->pitch = FN(pitch)(cols * lanes);
     /* the larger of two would do, but this is never less for more */
     way->packed_size = FN(pitch)(span * lanes) + NUMPOOL_PACKED + 2 * NUMPOOL_SLACK;
+    way->lone = FN(stands_alone)(job, cols, lanes);
+    way->columns_apart = FN(pitch)(span) + NUMPOOL_SLACK;
+    way->columns = scratch + way->packed_size;
+    if (way->lone)
+        way->packed_size += 2 * way->columns_apart;
     way->apart = (room + kept + 1) * way->pitch + 2 * NUMPOOL_SLACK; /* rows of stage one, then the best */
     way->packed = scratch;
     way->rows = scratch + way->packed_size;

@@ -16,6 +16,9 @@ X, Y, INDEX, POSITION = range(4)
 # Lanes of a pixel from which windows over one axis are folded down it, a vector of lanes at a time.
 LEAST_LANES = 16
 
+# Columns that are worth folding a plane to.
+LEAST_COLUMNS = 8
+
 
 @dataclass
 class Flat:
@@ -73,12 +76,19 @@ def is_whole(a: Axis) -> bool:
 
 
 def flatten(
-    lead: list[int], axes: tuple[Axis, ...], steps: list[list[int]], lane: list[int], lanes: int, way: str
+    lead: list[int],
+    axes: tuple[Axis, ...],
+    steps: list[list[int]],
+    lane: list[int],
+    lanes: int,
+    way: str,
+    most_columns: int = 0,
 ) -> Flat:
     """As few axes as will do, then three.
 
     `lane`: what the lanes of a pixel take of each thing. `way`: "fold" windows, "across" the same but of a single axis
     only across pixels, "spread" a gradient over them, or "scatter" one by its indices, which needs no windows.
+    `most_columns`: where the order of taps is free, a window that is all of a plane becomes one of no more columns.
     """
     flat = Flat(list(lead), list(axes), [list(own) for own in steps])
     if len(axes) == 3 and way == "scatter":
@@ -90,7 +100,23 @@ def flatten(
         flat.insert(1, lane)
     while len(flat.axes) < 3:
         flat.insert(0, [flat.step(t, 0) * flat.length(t, 0) for t in (X, Y, INDEX, POSITION)])
+    if way == "fold" and lanes == 1 and most_columns:
+        fold_plane(flat, most_columns)
     return flat
+
+
+def fold_plane(flat: Flat, most: int) -> None:
+    """A window that is all of a plane without gaps as a window over rows about as long as a vector."""
+    h, w = flat.axes[1:]
+    if not is_whole(h) or not is_whole(w) or any(flat.step(t, 1) != flat.step(t, 2) * w.size for t in (X, POSITION)):
+        return
+    n = h.size * w.size
+    columns = next(c for c in range(most, 0, -1) if n % c == 0)
+    if columns < LEAST_COLUMNS or w.size <= most:
+        return
+    flat.axes[1:] = [Axis(m, 1, m, m, 1, 0, 0) for m in (n // columns, columns)]
+    for thing in (X, POSITION):
+        flat.steps[thing][-2] = flat.step(thing, 2) * columns
 
 
 def drop_an_axis(flat: Flat, fold: bool) -> None:

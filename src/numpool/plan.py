@@ -54,6 +54,9 @@ from numpool.threads import plan_threads
 # The order of enum numpool_out (job.h): number types that an average can be written as.
 OUTS = (*FLOATS, "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
+# The longest vector of any level; to fold planes by it costs little where vectors are shorter.
+VECTOR_BYTES = 64
+
 
 # --- from arrays to a spec -------------------------------------------------------------------------------------------
 
@@ -103,7 +106,8 @@ def make_spec(
     # sums down columns are made in another order than sums across rows, where those are wider
     ordered = operation == "wide_average" and x.dtype.name in FLOATS
     way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
-    flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way)
+    most_columns = VECTOR_BYTES // x.itemsize if operation in ("max", "min", "argmax", "argmin") else 0
+    flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way, most_columns)
     d, h, w = flat.axes
     own_tables = any(a.table is not None and len(a.table) > 1 for a in flat.axes)
     leads = len(flat.lead)

@@ -89,7 +89,8 @@ def largest_steps(x: np.ndarray, k: int, lengths: np.ndarray | None) -> tuple[np
     if counts is not None:
         keys = np.where(steps < counts, keys, np.iinfo(keys.dtype).max)  # behind their equals, which stand before them
     if keys.dtype.itemsize < 8:  # with its step behind it no key is another's equal
-        both = np.left_shift(keys, 32, dtype=np.int64) | steps
+        middle = 2**31 if keys.dtype == np.uint32 else 0  # keys fill the upper half of an int64
+        both = (keys.astype(np.int64) - middle) << 32 | steps
         where = np.sort(np.partition(both, k - 1, axis=-1)[..., :k] & 0xFFFFFFFF, axis=-1)
     else:
         where = np.sort(np.argsort(keys, axis=-1, kind="stable")[..., :k], axis=-1)

@@ -9,14 +9,16 @@ from typing import Any, Literal, Protocol, overload
 import numpy as np
 import numpy.typing as npt
 
+from numpool import _kernels
 from numpool.arguments import INDEXES, LAYOUTS, RANKS, choice, each, input_size, integer, paddings
 from numpool.arguments import Ints as IntTuple
-from numpool.arrays import DTYPES, FLOATS, Result, checked_array
+from numpool.arrays import DTYPES, FLOATS, Result, checked_array, checked_outs
 from numpool.documents import document, documented
 from numpool.geometry import Axis, is_channels_last, spatial_axes, spatial_sizes
 from numpool.indices import Indices
-from numpool.plan import deliver, pool
+from numpool.plan import deliver, pool, written
 from numpool.pooling import Array, Index, Ints, Layout, Stride, shape_of
+from numpool.threads import plan_threads
 
 __all__ = [
     "max_unpool1d",
@@ -72,35 +74,26 @@ def wanted_sizes(output_size: Any, shape: tuple[int, ...], layout: str) -> IntTu
     return tuple(given[a] for a in spatial)
 
 
-def in_memory(shape: tuple[int, ...], places: list[np.ndarray], layout: str) -> np.ndarray:
-    """Flat positions, in an array of this shape, of places along the spatial axes; leads and lanes keep theirs."""
-    spatial, grid = spatial_axes(len(shape), layout), np.ogrid[tuple(slice(n) for n in places[0].shape)]
-    flat = np.zeros(places[0].shape, np.int64)
-    for a in range(len(shape)):
-        flat += (places[a - spatial[0]] if a in spatial else grid[a]) * prod(shape[a + 1 :])
-    return flat
-
-
-def first_of_planes(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
-    """The shape of the axes before the spatial ones, in as many axes as `shape` has."""
-    first = spatial_axes(len(shape), layout)[0]
-    return (*shape[:first], *[1] * (len(shape) - first))
-
-
-def positions(
-    indices: np.ndarray, meaning: Indices, shape: tuple[int, ...], layout: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where in memory each index points, and which of them point anywhere. Each is checked."""
-    if meaning.convention == "plane":
-        plane, lanes = prod(a.size for a in meaning.axes), shape[-1] if is_channels_last(layout) else 1
-        good = indices >= 0
-        if (good & (indices < plane) | (indices == -1)).all():
-            number = plane * np.arange(prod(shape) // (plane * lanes) or 1).reshape(first_of_planes(shape, layout))
-            return (indices + number) * lanes + (np.arange(lanes) if lanes > 1 else 0), good
-    places, good = meaning.places(indices)
-    if not (good | (indices == meaning.no_tap)).all():
-        raise ValueError(meaning.wrong(indices))
-    return in_memory(shape, places, layout), good
+def moved(
+    indices: np.ndarray, source: np.ndarray, meaning: Indices, shape: tuple[int, ...], out: Any, gather: bool
+) -> np.ndarray:
+    """Elements moved by their indices into a result of this shape, once all indices have been looked at."""
+    plane = meaning
+    if meaning.convention != "plane":
+        plane, indices = meaning.in_plane(indices)
+    sizes = prod(a.size for a in plane.axes)
+    result = Result(shape, source.dtype)
+    outs = checked_outs(out, (result,), (source, indices))
+    direct = outs is not None and outs[0].flags.c_contiguous and outs[0].flags.aligned and outs[0].dtype.isnative
+    if direct and indices.size and (indices.min() < -1 or indices.max() >= sizes):  # before anything is written
+        raise ValueError(plane.wrong(indices))
+    target = outs[0] if outs is not None and direct else np.empty(shape, source.dtype)
+    lanes = shape[-1] if is_channels_last(plane.layout) else 1
+    arrays = (np.ascontiguousarray(indices), np.ascontiguousarray(source))
+    nbytes = target.nbytes + sum(a.nbytes for a in arrays)
+    if not _kernels.move(*arrays, target, sizes, lanes, gather, plan_threads(nbytes)):
+        raise ValueError(plane.wrong(indices))
+    return target if outs is None or direct else written(outs, (target,))[0]
 
 
 class Unpool(Protocol):
@@ -145,16 +138,7 @@ def unpool(rank: int) -> Unpool:
         meaning = Indices(kind, shape, known, axes)
         given = meaning.checked(indices, x.shape, "x")
 
-        def compute() -> tuple[np.ndarray]:
-            where, good = positions(given, meaning, shape, known)
-            result = np.zeros(shape, x.dtype)
-            if good.all():
-                result.reshape(-1)[where] = x
-            else:
-                result.reshape(-1)[where[good]] = x[good]
-            return (result,)  # of two at one place the last stays
-
-        return deliver((Result(shape, x.dtype),), compute, out, (x, given))[0]
+        return moved(given, x, meaning, shape, out, gather=False)
 
     text = """The inverse of `max_pool{RANK}d`: its values where they stood, and zeros.
 
@@ -251,16 +235,7 @@ def unpool_backward(rank: int) -> UnpoolBackward:
         meaning = Indices(kind, grad.shape, known, axes)
         given = meaning.checked(where, where.shape, "indices")
 
-        def compute() -> tuple[np.ndarray]:
-            at, good = positions(given, meaning, grad.shape, known)
-            flat = np.ascontiguousarray(grad).reshape(-1)
-            if good.all():
-                return (flat.take(at),)
-            result = np.zeros(given.shape, grad.dtype)
-            result[good] = flat[at[good]]
-            return (result,)
-
-        return deliver((Result(where.shape, grad.dtype),), compute, out, (grad, given))[0]
+        return moved(given, grad, meaning, where.shape, out, gather=True)
 
     text = """Gradient of `max_unpool{RANK}d` with respect to its input: what stands where the indices point.
 
