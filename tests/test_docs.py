@@ -116,6 +116,14 @@ def test_readme_names_only_files_that_exist():
         assert (ROOT / target).exists(), f"README links to {target}, which is not there"
 
 
+def test_the_table_of_operations_is_what_its_command_prints():
+    done = subprocess.run(
+        [sys.executable, "docs/make_operations.py"], capture_output=True, text=True, cwd=ROOT, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (ROOT / "docs/operations.md").read_text("utf-8"), "make it anew"
+
+
 # Every public function as a user's checked code calls it. A line with "wrong" must be refused, every other accepted.
 TYPED = """\
 from typing import Any
