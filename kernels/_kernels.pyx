@@ -2,7 +2,7 @@
 """WORK: blocks that stay in cache, threads, scratch, the choice of level, and the cache of plans.
 
 A `Plan` holds what one kind of call needs: the job (see job.h), the size of its blocks and what its outputs look like.
-`run` hands the blocks to the team (team.h); `find` gives the plan of a call seen before. This room
+`run` hands the blocks to the team (team.h); `attempt` runs the plan of a call seen before. This room
 knows row ranges and pointers; what arguments mean, and every error but out of memory, belongs to the Python room.
 """
 
@@ -432,6 +432,9 @@ cdef class Plan:
         return bad
 
     def __call__(self, tuple arrays, outs, int threads):
+        return self.perform(arrays, outs, threads)
+
+    cdef object perform(self, tuple arrays, outs, int threads):
         # `outs`: arrays as `outputs` describes, or None: they are made. Returns them, or None when an index names no place
         # of its plane; then nothing was written to a given `outs`.
         cdef bint checked = outs is None
@@ -522,10 +525,24 @@ cdef object key_of(str operation, tuple arrays, tuple args):
     return (operation, args, PyBytes_FromStringAndSize(<char *>memory, n * sizeof(Py_ssize_t)))
 
 
-def find(str operation, tuple arrays, tuple args):
-    """The plan of a call like this one, or None."""
+def attempt(str operation, tuple arrays, tuple args, out, threads):
+    """The results of a call like an earlier one, by its plan; or None, where the call must be looked at in full.
+
+    `threads` says how many a call of so many bytes takes.
+    """
+    cdef tuple outs = None
+    cdef Plan plan
     key = key_of(operation, arrays, args)
-    return None if key is None else plans.get(key)
+    if key is None:
+        return None
+    plan = plans.get(key)
+    if plan is None:
+        return None
+    if out is not None:
+        outs = plan.accepts(arrays, out)
+        if outs is None:
+            return None
+    return plan.perform(arrays, outs, threads(plan.cost))
 
 
 def remember(str operation, tuple arrays, tuple args, Plan plan):

@@ -34,10 +34,12 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
                     one.src += (numpool_start(w, c) - at.low) * lanes * ACC_SIZE;
                     one.taps = numpool_clip(w, c).taps;
                     one.dst += i * dst_pitch + (c - tile->col0) * lanes * ACC_SIZE;
-                    if (one.taps)
-                        CORE(across)(&one);
-                    else
+                    if (one.taps == 0)
                         FN(fill)(one.dst, lanes);
+                    else if (lanes <= LANES && one.taps <= 8) /* one vector, one tree: no call for so little */
+                        CORE(store_pair)(one.dst, CORE(across_tree)(one.src, 0, one.step, (int)one.taps, &one), apart);
+                    else
+                        CORE(across)(&one);
                 }
         } else if (w->stride == 1 || cols == 1) {
             CORE(across)(&f);

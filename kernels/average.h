@@ -166,7 +166,9 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define PREFETCH PREFETCH_ROWS
 #include "fold.h"
 #if KIND == KIND_INT || WIDE
-#define RUNNING_WIDE (8 / PARTS) /* vectors done together */
+#define RUNNING_WIDE (8 / PARTS)
+#define RUNS_ACROSS
+ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0}; }
 #define STAGE run
 #define SOURCE_SIZE ELEM_SIZE
 #define TAP(p, apart) WIDEN(FN(load_element)(p))
@@ -491,11 +493,12 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
     }
 }
 #define OUT_SIZE(job) (job)->out_size
-#ifdef RUNNING_WIDE
+#ifdef RUNS_ACROSS
 #include "turned.h"
 #endif
 #include "forward.h"
 #undef RUNNING_WIDE
+#undef RUNS_ACROSS
 #undef TALL
 #undef NARROW
 #undef QUOTIENT

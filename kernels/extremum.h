@@ -28,7 +28,8 @@ ALWAYS_INLINE FN(vec) FN(load)(const char *p)
     memcpy(&x, p, sizeof x);
     return x;
 }
-ALWAYS_INLINE void FN(store)(char *p, FN(vec) x) { memcpy(p, &x, sizeof x); }
+ALWAYS_INLINE FN(vec) FN(load_parts)(const char *p, ptrdiff_t apart) { (void)apart; return FN(load)(p); }
+ALWAYS_INLINE void FN(store)(char *p, FN(vec) x, ptrdiff_t apart) { (void)apart; memcpy(p, &x, sizeof x); }
 
 #if KIND == KIND_HALF
 #define OPERATION_OF_KEYS max
@@ -89,16 +90,27 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #else
 #define TAP(p, t, f) FN(load)(p)
 #endif
-#define PUT(d, x, f) FN(store)(d, x)
+#define PUT(d, x, f) FN(store)(d, x, 0)
 #define PREFETCH PREFETCH_ROWS
 #include "fold.h"
 #undef PREFETCH
+
+ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
+#define RUNNING_WIDE 4
+#define STAGE run
+#define SOURCE_SIZE ELEM_SIZE
+#if KIND == KIND_HALF
+#define TAP(p, apart) FN(key)(FN(load)(p))
+#else
+#define TAP(p, apart) FN(load)(p)
+#endif
+#include "running.h"
 
 #define STAGE across
 #define SOURCE_SIZE ACC_SIZE
 #define TARGET_SIZE ACC_SIZE
 #define TAP(p, t, f) FN(load)(p)
-#define PUT(d, x, f) FN(store)(d, x)
+#define PUT(d, x, f) FN(store)(d, x, 0)
 #define PREFETCH PREFETCH_NOT
 #include "fold.h"
 
@@ -108,20 +120,20 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define SOURCE_SIZE (2 * ACC_SIZE)
 #define TARGET_SIZE ACC_SIZE
 #define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
-#define PUT(d, x, f) FN(store)(d, x)
+#define PUT(d, x, f) FN(store)(d, x, 0)
 #include "fold.h"
 
 #if ACC_SIZE == 4
-#define TRANSPOSE_NOTHING (FN(vec)){0} + (ACC)IDENTITY
+#define TRANSPOSE_NOTHING FN(nothing)()
 #include "transpose.h"
 #endif
 
 #if KIND != KIND_INT || ELEM_SIZE == 1 /* images and maps; wider integers are rarely pooled, and the code is large */
 #if KIND == KIND_HALF
-#define SLIDE_PUT(d, x, f) FN(store)(d, FN(unkey)(x))
+#define SLIDE_PUT(d, x, f) FN(store)(d, FN(unkey)(x), 0)
 #define SLIDE_NOTHING (ELEM)(MINIMUM ? INFINITY_BITS : INFINITY_BITS | 0x8000)
 #else
-#define SLIDE_PUT(d, x, f) FN(store)(d, x)
+#define SLIDE_PUT(d, x, f) FN(store)(d, x, 0)
 #define SLIDE_NOTHING IDENTITY
 #endif
 #define SLIDE_SIZE ELEM_SIZE
@@ -135,9 +147,9 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define TARGET_SIZE ELEM_SIZE
 #define TAP(p, t, f) FN(load)(p)
 #if KIND == KIND_HALF
-#define PUT(d, x, f) FN(store)(d, FN(unkey)(x))
+#define PUT(d, x, f) FN(store)(d, FN(unkey)(x), 0)
 #else
-#define PUT(d, x, f) FN(store)(d, x)
+#define PUT(d, x, f) FN(store)(d, x, 0)
 #endif
 #include "fold.h"
 
@@ -164,4 +176,5 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 }
 
 #include "forward.h"
+#undef RUNNING_WIDE
 #include "undefine.h"

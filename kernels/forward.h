@@ -17,6 +17,16 @@ ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
     return bytes <= 64 ? bytes : (bytes + 63) & ~(ptrdiff_t)63;
 }
 
+/* The identity to so many bytes, and to the rest of the last vector. */
+ALWAYS_INLINE void FN(fill_rows)(char *p, ptrdiff_t bytes, ptrdiff_t apart)
+{
+    char identity[PARTS * NUMPOOL_SLACK];
+    FN(fill)(identity, VECTOR_BYTES / ACC_SIZE, NUMPOOL_SLACK);
+    for (ptrdiff_t part = 0; part < PARTS; part++)
+        for (ptrdiff_t i = 0; i < bytes; i += VECTOR_BYTES)
+            memcpy(p + part * apart + i, identity + part * NUMPOOL_SLACK, VECTOR_BYTES);
+}
+
 /* Vertical windows [first, last) of `axis` over one plane, then the identity on both sides. */
 static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const numpool_axis *axis, const char *plane,
                         ptrdiff_t first, ptrdiff_t last, char *dst, ptrdiff_t pitch, ptrdiff_t apart)
@@ -26,6 +36,11 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
     const ptrdiff_t left = at.left, pixels = at.pixels, right = at.right;
     const int dense = job->x.pixel == lanes * ELEM_SIZE;
     numpool_fold f = {.step = axis->step * job->x.row, .dst_apart = apart, .job = job};
+    /* short rows are filled whole, a few vectors each, before what exists is written to them exactly */
+    const ptrdiff_t n = dense ? pixels * lanes : lanes;
+    const int filled = left + right > 0 && n >= LANES && pitch <= NUMPOOL_FILLED;
+    if (filled)
+        FN(fill_rows)(dst, (last - first) * pitch, apart);
     ptrdiff_t inner, outer;
     numpool_interior(axis, &inner, &outer);
     plane += at.low * job->x.pixel + tile->lane0 * ELEM_SIZE;
@@ -89,40 +104,12 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
             FN(down_guarded)(&g, job->x.end);
         }
     }
-    if (left)
+    if (left && !filled)
         for (ptrdiff_t r = 0; r < last - first; r++)
             FN(fill)(dst + r * pitch, left * lanes, apart);
-    if (right)
+    if (right && !filled)
         for (ptrdiff_t r = 0; r < last - first; r++)
             FN(fill)(dst + r * pitch + (left + pixels) * lanes * ACC_SIZE, right * lanes, apart);
-}
-
-/* Rows [first, last) of one plane to sums; a tall window at a small stride goes by passes. */
-static void FN(vertical)(const numpool_job *job, const numpool_tile *tile, const char *plane, ptrdiff_t first,
-                         ptrdiff_t last, char *sums, ptrdiff_t pitch, ptrdiff_t apart, ptrdiff_t n, char *spare)
-{
-    const numpool_axis *axis = &job->h;
-    if (axis->passes == 1) {
-        FN(windows)(job, tile, axis, plane, first, last, sums, pitch, apart);
-        return;
-    }
-    numpool_axis part = *axis; /* all rows of narrower windows, then every stride-th row of wider ones */
-    ptrdiff_t rows = (last - first - 1) * axis->stride + axis->kernel - axis->taps[0] + 1;
-    part.kernel = axis->taps[0];
-    part.stride = 1;
-    part.before = axis->before - first * axis->stride;
-    part.out = rows;
-    FN(windows)(job, tile, &part, plane, 0, rows, spare, pitch, apart);
-    for (ptrdiff_t i = 1; i < axis->passes; i++) {
-        const int final = i == axis->passes - 1;
-        numpool_fold f = {.src = spare, .step = axis->gap[i] * pitch, .taps = axis->taps[i], .n = n, .job = job,
-                          .src_apart = apart, .dst_apart = apart, .dst_pitch = pitch};
-        rows -= (axis->taps[i] - 1) * axis->gap[i];
-        f.src_pitch = final ? axis->stride * pitch : pitch;
-        f.rows = final ? last - first : rows;
-        f.dst = final ? sums : spare; /* in place: row r is needed for row r alone, and a maximum of itself is itself */
-        FN(across)(&f);
-    }
 }
 
 /* Elements that one fold of the horizontal stage can take together: a row of windows, or the lanes of one. */
@@ -167,7 +154,7 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
     } else if (cols == 1 && lanes == 1 && axis->step == 1 && axis->kernel <= LANES && dst_pitch == ACC_SIZE) {
         FN(joined_rows)(&f);
 #endif
-#ifdef RUNNING_WIDE
+#ifdef RUNS_ACROSS
     } else if (cols == 1 && lanes == 1 && spare && rows > 1 && dst_pitch == ACC_SIZE) {
         FN(turned_rows)(&f, spare);
 #endif
@@ -196,10 +183,12 @@ static void FN(by_table)(const numpool_job *job, const numpool_tile *tile, ptrdi
             f.src = sums + r * pitch + (window.first - start) * pixel;
             f.dst = dst + r * dst_pitch + (c - tile->col0) * pixel;
             f.taps = window.taps;
-            if (window.taps)
-                FN(across)(&f);
-            else
+            if (window.taps == 0)
                 FN(fill)(f.dst, lanes, apart);
+            else if (lanes <= LANES && window.taps <= 8) /* one vector, one tree: no call for so little */
+                FN(store)(f.dst, FN(across_tree)(f.src, 0, pixel, (int)window.taps, &f), apart);
+            else
+                FN(across)(&f);
         }
 }
 
@@ -222,7 +211,6 @@ static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const
     const numpool_tile one = {.col1 = 1, .lane0 = tile->lane0, .lane1 = tile->lane1};
     numpool_job part = *job;
     part.x.pixel = job->w.step * job->x.pixel;
-    part.h.passes = 1;
     if (!joined)
         FN(fill)(result, lanes, apart);
     for (ptrdiff_t j = 0; j < window.taps; j += NUMPOOL_PART) {
@@ -246,11 +234,8 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
                            : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
     const ptrdiff_t left = job->parts ? 0 : numpool_max(0, job->w.before - tile->col0 * job->w.stride) * lanes * ACC_SIZE;
     ptrdiff_t pitch = FN(pitch)(span * lanes), out_pitch = FN(pitch)(cols * lanes);
-    if (job->h.passes > 1)
-        pitch = numpool_max(pitch, VECTOR_BYTES); /* rows change in place: a short one may not spill into the next */
-    const ptrdiff_t tall = job->h.passes > 1 ? (rows - 1) * job->h.stride + job->h.kernel
-                           : job->w.passes > 1 ? rows : 0;
-#ifdef RUNNING_WIDE
+    const ptrdiff_t passed = job->w.passes > 1 ? rows : 0; /* rows of the passes */
+#ifdef RUNS_ACROSS
     const int across = job->w.running && !job->parts; /* rows of results: as many as are turned at once */
     const ptrdiff_t result_rows = across ? numpool_min(rows, LANES) : rows;
     const int one = cols == 1 && lanes == 1 && !job->parts;
@@ -264,7 +249,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
 #endif
     /* the first pixel of a row, not its padding, is what should start on a cache line */
     const ptrdiff_t slab = job->d.out ? rows * pitch + NUMPOOL_SLACK : 0;
-    const ptrdiff_t apart = rows * pitch + tall * pitch + slab + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
+    const ptrdiff_t apart = rows * pitch + passed * pitch + slab + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
     const ptrdiff_t results_apart = PARTS == 2 ? apart : 0;
 #ifdef SLIDES
     if (FN(slides)(job, lanes)) {
@@ -277,7 +262,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     if (!scratch)
         return 64 + turned + (2 * PARTS - 1) * apart + numpool_max(result_rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
     char *sums = scratch + turned + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
-    char *other = spare + tall * pitch + (slab ? NUMPOOL_SLACK : 0);
+    char *other = spare + passed * pitch + (slab ? NUMPOOL_SLACK : 0);
     const int dense = job->y.pixel == lanes * OUT_SIZE(job);
     const int direct = !job->w.table && DIRECT(job) && FN(row_length)(job, cols, lanes, dense) >= LANES;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
@@ -299,14 +284,14 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             continue;
         }
         if (slabs.taps)
-            FN(vertical)(job, tile, from, first, last, sums, pitch, results_apart, span * lanes, spare);
+            FN(windows)(job, tile, &job->h, from, first, last, sums, pitch, results_apart);
         else
             FN(fill)(sums, (last - first) * pitch / ACC_SIZE, results_apart);
         for (ptrdiff_t i = 1; i < slabs.taps; i++) {
-            FN(vertical)(job, tile, from + i * step, first, last, other, pitch, results_apart, span * lanes, spare);
+            FN(windows)(job, tile, &job->h, from + i * step, first, last, other, pitch, results_apart);
             FN(join)(job, sums, other, (last - first) * pitch, results_apart);
         }
-#ifdef RUNNING_WIDE
+#ifdef RUNS_ACROSS
         if (one)
             spare = scratch;
         if (across) {

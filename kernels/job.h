@@ -19,7 +19,7 @@ typedef struct {
     const ptrdiff_t *table; /* then n windows cover at most (n - 1)*stride + kernel positions */
     /* A wide window in passes: each folds `taps` results of the one before, `gap` positions apart. 1: all at once. */
     ptrdiff_t passes, taps[NUMPOOL_PASSES], gap[NUMPOOL_PASSES];
-    int running; /* a wide window as two running sums, see running.h */
+    int running; /* windows as two running folds, see running.h */
 } numpool_axis;
 
 typedef struct {
@@ -104,6 +104,9 @@ typedef struct {
 
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512
+
+/* Bytes of a row of sums up to which it is filled whole where it has padding. */
+#define NUMPOOL_FILLED 512
 
 /* Bytes of padded rows that argmax packs at once: a part of the first-level cache. */
 #define NUMPOOL_PACKED 8192

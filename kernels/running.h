@@ -5,10 +5,11 @@
  *
  * (van Herk 1992, Gil & Werman 1993, of maxima). Nothing is ever subtracted: NaN and inf stay in the windows that hold
  * them. The cuts lie at multiples of the kernel from the first window's start: the order of additions depends on the
- * window's number, never on the level, the layout, the tile or the thread. Only for integers and wide accumulators,
- * which many additions in a row do not harm.
+ * window's number, never on the level, the layout, the tile or the thread. Sums: only of integers and in wide
+ * accumulators, which many additions in a row do not harm. Extremes: only down columns; across rows, passes are faster.
  *
- * The includer defines STAGE, SOURCE_SIZE and TAP(p, apart), a vector of the source as FN(vec). */
+ * The includer defines STAGE, SOURCE_SIZE, TAP(p, apart), a vector of the source as FN(vec), and RUNNING_WIDE, the vectors
+ * done together; FN(load_parts)(p, apart) and FN(store)(p, x, apart), of accumulators; FN(nothing)(), the identity. */
 #define STAGE_NAME(part) NUMPOOL_CAT(FN(STAGE), _##part)
 #define LOAD_ STAGE_NAME(load)
 #define STORE_ STAGE_NAME(store)
@@ -40,7 +41,7 @@ ALWAYS_INLINE void VECTORS_(const numpool_fold *given, const numpool_axis *axis,
     const ptrdiff_t kernel = axis->kernel, stride = axis->stride;
     const ptrdiff_t low = axis->before, high = axis->before + axis->in; /* positions from the first window's start */
     const char *const src = f->src + at * SOURCE_SIZE;
-    const FN(vec) nothing = {0};
+    const FN(vec) nothing = FN(nothing)();
     FN(vec) sum[RUNNING_WIDE];
     for (ptrdiff_t i = first, next; i < last; i = next) {
         const ptrdiff_t cut = (i * stride / kernel + 1) * kernel;

@@ -1,5 +1,6 @@
 """Types of the compiled module, `kernels/_kernels.pyx`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,9 @@ class Plan:
         self, arrays: tuple[Any, ...], outs: tuple[np.ndarray, ...] | None, threads: int
     ) -> tuple[np.ndarray, ...] | None: ...
 
-def find(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...]) -> Plan | None: ...
+def attempt(
+    operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: Any, threads: Callable[[int], int]
+) -> tuple[np.ndarray, ...] | None: ...
 def remember(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], plan: Plan) -> None: ...
 def move(
     index: np.ndarray, source: np.ndarray, target: np.ndarray, plane: int, lanes: int, gather: bool, threads: int

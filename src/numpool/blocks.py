@@ -17,10 +17,12 @@ from numpool.geometry import UNIT, Axis
 
 Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
 
+# Taps from which a tall window of an extreme runs down (running.h), and the bytes of its block (bench/README.md: 64 KiB
+# to 512 are alike).
+LEAST_TALL = 5
+TALL_BYTES = 64 * 1024
 # Bytes of scratch rows that a block fills: half of a small first-level cache (bench/README.md: 4 to 64 KiB).
 BLOCK_BYTES = 16 * 1024
-# The same where a tall window goes by passes.
-CHAIN_BYTES = 96 * 1024
 # Bytes of a block of an average's gradient, and of its rows: where they are copied and where they are summed.
 TILE_BYTES = 256 * 1024
 ROW_BYTES = 16 * 1024
@@ -65,23 +67,29 @@ def passes(kernel: int) -> Chain:
     return best[kernel][1]
 
 
-def runs(a: Axis, operation: str, dtype: str) -> bool:
-    """Whether the windows of an average are running sums along this axis: they cost as much as LEAST_RUN taps.
-
-    Only in accumulators that many additions in a row do not harm. It sets the order of additions, so the axis decides.
-    """
-    sums = operation == "wide_average" or (operation == "average" and dtype not in FLOATS)
+def can_run(a: Axis, least: int) -> bool:
+    """Whether running sums, or extremes, which cost as much as `least` taps, are worth their while along this axis."""
     regular = a.table is None and a.dilation == 1
-    return (
-        sums and regular and LEAST_RUN < a.kernel and a.out * a.kernel > LEAST_RUN * ((a.out - 1) * a.stride + a.kernel)
-    )
+    return regular and least < a.kernel and a.out * a.kernel > least * ((a.out - 1) * a.stride + a.kernel)
 
 
-def axis_words(a: Axis, operation: str, dtype: str) -> dict[str, Any]:
-    """The words of an axis in a plan."""
+def runs(a: Axis, operation: str, dtype: str, down: bool) -> bool:
+    """Whether the windows are running sums, or extremes, along this axis.
+
+    Extremes only down columns: across rows passes are faster. Sums only in accumulators that many additions in a row do
+    not harm; that sets their order, so the axis alone decides.
+    """
+    if operation in ("max", "min"):
+        return down and can_run(a, LEAST_TALL)
+    sums = operation == "wide_average" or (operation == "average" and dtype not in FLOATS)
+    return sums and can_run(a, LEAST_RUN)
+
+
+def axis_words(a: Axis, operation: str, dtype: str, down: bool) -> dict[str, Any]:
+    """The words of an axis in a plan; `down`: its windows are folded down columns, not across rows."""
     chain: Chain = ((a.kernel, 1),)
-    idempotent = operation in ("max", "min")  # may count a tap twice
-    if a.table is None and idempotent and a.dilation == 1 and 5 < a.kernel <= 512 and a.out > a.kernel:
+    free = operation in ("max", "min") and not down  # may count a tap twice
+    if free and a.table is None and a.dilation == 1 and 5 < a.kernel <= 512 and a.out > a.kernel:
         longer = passes(a.kernel)
         if a.stride * sum(taps + 1 for taps, _ in longer[:-1]) + longer[-1][0] < a.kernel:
             chain = longer
@@ -95,7 +103,7 @@ def axis_words(a: Axis, operation: str, dtype: str) -> dict[str, Any]:
         "after": a.after,
         "passes": chain,
         "table": None if a.table is None else a.table.tobytes(),
-        "running": runs(a, operation, dtype),
+        "running": runs(a, operation, dtype, down),
     }
 
 
@@ -148,17 +156,13 @@ def blocks(
         rows < 16 and lanes >= 128 and h.kernel * w.kernel > 16
     ):  # few windows, all of them large: threads share the lanes
         some = max(64, lanes // 16 // 16 * 16)
-    if runs(h, operation, dtype) or runs(w, operation, dtype):
+    down = runs(h, operation, dtype, True)
+    if down or runs(w, operation, dtype, False):
         cols = min(w.out, max(w.extent, (RUN_ROW_BYTES // (some * size) - w.extent) // w.stride + 1))
         per_row = ((cols - 1) * w.stride + w.extent) * some * size
-        tall = min(max(h.kernel, RUN_BYTES // per_row), MOST_RUN_BYTES // per_row)
+        room, most = (TALL_BYTES, per_row * h.kernel) if operation in ("max", "min") else (RUN_BYTES, MOST_RUN_BYTES)
+        tall = min(max(h.kernel, room // per_row), max(room, most) // per_row)
         return {"block": (max(16, tall), cols, some)}
-    if len(axis_words(h, operation, dtype)["passes"]) > 1:  # scratch: a block's rows, and those of the passes
-        count = max(8, h.kernel)
-        cols = (CHAIN_BYTES // (some * size * (2 * count * h.stride + h.kernel)) - w.extent) // w.stride + 1
-        if cols >= min(w.out, w.extent):
-            return {"block": (count, min(w.out, cols), some)}
-        return blocks_of_one_pass(h, w, some, size, dtype)  # too narrow: fold all taps at once instead
     high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
     room = BLOCK_BYTES * (4 if arg else 1)
     cols = w.out
@@ -181,13 +185,6 @@ def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> d
     rows = max(1, SMALL_INPUT // MOST_ROW_BYTES * room // (per_row * h.stride))
     rows -= rows % h.out if rows > h.out else 0
     return {"block": (rows, cols, lanes)}
-
-
-def blocks_of_one_pass(h: Axis, w: Axis, lanes: int, size: int, dtype: str) -> dict[str, Any]:
-    cols = min(w.out, max(1, (MOST_ROW_BYTES // (lanes * size) - w.extent) // w.stride + 1))
-    per_row = ((cols - 1) * w.stride + w.extent) * lanes * size
-    words = axis_words(h, "max", dtype) | {"passes": ((h.kernel, 1),)}
-    return {"block": (max(1, BLOCK_BYTES // per_row), cols, lanes), "h": words}
 
 
 def spread_block(h: Axis, w: Axis, lanes: int, size: int, rows: int) -> tuple[int, int, int]:

@@ -30,6 +30,8 @@ __all__ = [
 
 # Sums of powers of float32 and smaller floats, up to this power, neither overflow nor vanish in float64.
 SAFE_POWER = 6
+# Elements of the planes whose norms are made together.
+CHUNK = 32 * 1024
 # Below this a sum may have lost terms that count; the windows are then done once more, each on its own scale.
 LEAST_SUM = 1e-270
 
@@ -67,27 +69,44 @@ def summed(x: np.ndarray, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
     return perform(average_of(x, layout, axes, np.float64, 1), None, (x,))[0]
 
 
+def absolute(x: np.ndarray) -> np.ndarray:
+    return np.abs(x, dtype=np.float64) if x.dtype.kind == "f" else np.abs(x.astype(np.float64))
+
+
 def norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
-    """The p-norms of the windows of `x`, in float64."""
-    sizes = np.abs(x.astype(np.float64))
-    if p == inf:
-        largest = perform(extremum_of("max", sizes, layout, axes, None), None, (sizes,))[0]
-        return np.maximum(largest, 0)  # a window without an element gave -inf; NaN stays
-    scale = 1.0
-    if p > SAFE_POWER or x.dtype.itemsize == 8:
+    """The p-norms of the windows of `x`, in float64: some planes after others, so that they stay in the caches."""
+    shape, first = output_shape(x.shape, layout, axes), spatial_axes(x.ndim, layout)[0]
+    scale = 0.0  # none: nothing can overflow or vanish
+    if p != inf and (p > SAFE_POWER or x.dtype.itemsize == 8):
+        sizes = absolute(x)
         top = np.max(sizes, where=np.isfinite(sizes), initial=0)
         scale = float(2.0 ** np.floor(np.log2(top))) if top > 0 else 1.0
         scale = min(max(scale, 2.0**-1000), 2.0**1000)
+    if 0 in shape:
+        return np.zeros(shape)
+    planes = x.reshape(-1, *x.shape[first:])
+    some = max(1, CHUNK // max(1, planes[:1].size))
+    parts = [norms_of(planes[i : i + some], p, layout, axes, scale) for i in range(0, len(planes), some)]
+    return np.concatenate(parts).reshape(shape)
+
+
+def norms_of(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...], scale: float) -> np.ndarray:
+    """The same of a few planes, after a division by `scale`."""
+    sizes = absolute(x)
+    if p == inf:
+        largest = perform(extremum_of("max", sizes, layout, axes, None), None, ())[0]
+        return np.maximum(largest, 0)  # a window without an element gave -inf; NaN stays
+    if scale:
         sizes /= scale
     sums = summed(raised(sizes, p), layout, axes)
-    y = (np.sqrt(sums) if p == 2 else sums ** (1 / p)) * scale
-    small = (
-        (sums < LEAST_SUM) & (np.asarray(perform(extremum_of("max", sizes, layout, axes, None), None, ())[0]) > 0)
-        if (sums < LEAST_SUM).any() and (scale != 1 or p > SAFE_POWER)
-        else None
-    )
-    if small is not None and small.any():
-        y[small] = rescaled(sizes, p, layout, axes, small) * scale
+    y: np.ndarray = np.sqrt(sums) if p == 2 else sums if p == 1 else sums ** (1 / p)
+    if scale:
+        small = sums < LEAST_SUM
+        if small.any():
+            small &= perform(extremum_of("max", sizes, layout, axes, None), None, ())[0] > 0
+        if small.any():
+            y[small] = rescaled(sizes, p, layout, axes, small)
+        y *= scale
     return y
 
 

@@ -134,9 +134,9 @@ def make_spec(
         "rows": rows,
         "cols": cols,
         "lanes": lanes,
-        "d": None if d is UNIT else axis_words(d, operation, x.dtype.name),
-        "h": axis_words(h, operation, x.dtype.name),
-        "w": axis_words(w, operation, x.dtype.name),
+        "d": None if d is UNIT else axis_words(d, operation, x.dtype.name, True),
+        "h": axis_words(h, operation, x.dtype.name, True),
+        "w": axis_words(w, operation, x.dtype.name, False),
         "x": (heads[0], *inner[0]),
         "x_extent": extent(x),
         "y": (heads[1], *inner[1]),
@@ -180,7 +180,9 @@ class Call:
     results: tuple[Result, ...]
     place: Place | None = None
     blame: Callable[[], str] | None = None  # says which index names no tap, once one does
-    compute: Callable[[], Arrays] | None = None  # instead of a plan, where several make the results
+    compute: Callable[[Arrays | None], Arrays] | None = (
+        None  # instead of a plan: results, which may be what it is given
+    )
 
 
 def extremum_call(operation: str, rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
@@ -360,7 +362,9 @@ def spread_of(
         return Call(None, (grad,), (result,), at)
     deep = len(axes) == 3 and not is_copy(axes[0])
     if any(a.table is not None for a in axes) or (deep and not all(map(is_copy, axes[1:]))):
-        return Call(None, (grad,), (result,), at, compute=lambda: (spread_apart(grad, layout, axes, override, padded),))
+        return Call(
+            None, (grad,), (result,), at, compute=lambda out: (spread_apart(grad, layout, axes, override, padded, out),)
+        )
     if deep and not at.is_of(grad):  # slabs of pixels that follow each other: two axes
         given, grad = grad, at.empty(grad.shape, grad.dtype)
         np.copyto(grad, given)
@@ -384,9 +388,11 @@ def copy_axis(size: int) -> Axis:
     return Axis(size, size, 1, 1, 1, 0, 0)
 
 
-def spread_apart(grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override: int, padded: bool) -> np.ndarray:
+def spread_apart(
+    grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override: int, padded: bool, out: Arrays | None
+) -> np.ndarray:
     """The gradient of an average over irregular windows, or over three axes: the share of each window, and then one
-    axis after the other."""
+    axis after the other, the last of them to `out`."""
     spatial = spatial_axes(grad.ndim, layout)
     shares = grad.astype(np.float64 if grad.dtype == np.float64 else np.float32, copy=False)
     counts: Any = override
@@ -395,9 +401,8 @@ def spread_apart(grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override
         counts = prod(a.counts(padded).reshape(shape) for a, shape in zip(axes, along, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):  # a window without an element has no share to give
         shares = shares / np.asarray(counts, shares.dtype)
-    for i, a in reversed(list(enumerate(axes))):  # the last one first: what follows it goes by whole rows
-        if is_copy(a):
-            continue
+    stages = [(i, a) for i, a in enumerate(axes) if not is_copy(a)]
+    for i, a in reversed(stages):  # the last one first: what follows it goes by whole rows
         stage = [copy_axis(shares.shape[b]) for b in spatial]
         stage[i] = a if a.table is None else a.transposed()
         if a.table is None:
@@ -405,7 +410,8 @@ def spread_apart(grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override
             call = spread_of(shares, shape, layout, tuple(stage), 1)
         else:
             call = average_of(shares, layout, tuple(stage), None, 1)
-        shares = perform(call, None, ())[0]
+        last = i == stages[0][0] and out is not None and out[0].dtype == shares.dtype
+        shares = perform(call, out[0] if last and out else None, ())[0]
     return shares.astype(grad.dtype, copy=False)
 
 
@@ -425,15 +431,15 @@ for _n in RANKS:
 
 def deliver(results: tuple[Result, ...], compute: Callable[[], Arrays], out: Any, sources: Arrays) -> Arrays:
     """What `compute` makes, into `out` where that is given; it is looked at first."""
-    return perform(Call(None, sources, results, compute=compute), out, sources)
+    return perform(Call(None, sources, results, compute=lambda _: compute()), out, sources)
 
 
 def perform(call: Call, out: Any, sources: Arrays) -> Arrays:
     """Run a call: into `out`, directly where its memory allows, else through new arrays."""
     outs = checked_outs(out, call.results, sources)
     if call.compute:
-        computed = call.compute()
-        return computed if outs is None else written(outs, computed)
+        computed = call.compute(outs)
+        return computed if outs is None or computed[0] is outs[0] else written(outs, computed)
     assert call.place is not None
     if call.plan is None:
         return outs or tuple(call.place.empty(r.shape, r.dtype) for r in call.results)
@@ -459,13 +465,9 @@ def pool(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: An
     tuple of arrays
         The results, `out` where it was given.
     """
-    plan = _kernels.find(operation, arrays, args)
-    if plan is not None:
-        outs = None if out is None else plan.accepts(arrays, out)
-        if out is None or outs is not None:
-            results = plan(arrays, outs, plan_threads(plan.cost))
-            if results is not None:
-                return results
+    found = _kernels.attempt(operation, arrays, args, out, plan_threads)
+    if found is not None:
+        return found
     call = CALLS[operation](arrays, args)
     if call.plan is not None and all(a is b for a, b in zip(arrays, call.arrays, strict=False)):
         _kernels.remember(operation, arrays, args, call.plan)
@@ -489,7 +491,7 @@ def describe(plan: _kernels.Plan) -> list[str]:
         if a is None or a["size"] == a["out"] == a["kernel"] == 1:
             continue
         chain = "" if len(a["passes"]) == 1 else f", in passes of (taps, gap) {' '.join(map(str, a['passes']))}"
-        chain += ", as running sums" if a["running"] else ""
+        chain += ", running" if a["running"] else ""
         windows = f"{a['out']} windows of {'' if a['table'] is None else 'up to '}{a['kernel']} taps over {a['size']}"
         if a["table"] is None:
             windows += f", stride {a['stride']}, dilation {a['step']}, padding ({a['before']}, {a['after']}){chain}"
