@@ -74,8 +74,8 @@ static void FN(lone_window)(const numpool_job *job, const numpool_tile *tile, co
         FN(fill)(dst, 1);
         return;
     }
-    FN(pack_image)(job, 1, &at, slab + down.first * job->x.row + right.first * job->x.pixel, job->h.step * job->x.row,
-                   down.taps, way->packed, pitch);
+    const char *src = slab + down.first * job->x.row + right.first * job->x.pixel + tile->lane0 * ELEM_SIZE;
+    FN(pack_image)(job, 1, &at, src, job->h.step * job->x.row, down.taps, way->packed, pitch);
     const numpool_fold f = {.src = way->packed, .step = pitch, .taps = down.taps, .rows = 1, .n = right.taps,
                             .first_tap = down.skipped, .tap_weight = way->unit_y, .dst = way->columns, .dst_apart = apart,
                             .job = job};
@@ -158,8 +158,7 @@ static void FN(large_way)(const numpool_job *job, const numpool_tile *tile, char
     way->lone = FN(stands_alone)(job, cols, lanes);
     way->columns_apart = FN(pitch)(span) + NUMPOOL_SLACK;
     way->columns = scratch + way->packed_size;
-    if (way->lone)
-        way->packed_size += 2 * way->columns_apart;
+    way->packed_size += 2 * way->columns_apart; /* for all tiles: the last one may be lone where the largest is not */
     way->apart = (room + kept + 1) * way->pitch + 2 * NUMPOOL_SLACK; /* rows of stage one, then the best */
     way->packed = scratch;
     way->rows = scratch + way->packed_size;

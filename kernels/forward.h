@@ -240,12 +240,16 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t result_rows = across ? numpool_min(rows, LANES) : rows;
     const int one = cols == 1 && lanes == 1 && !job->parts;
     const ptrdiff_t turned = across || one ? PARTS * FN(turned_bytes)(span, lanes) : 0;
+    /* the last tile may have fewer lanes, or columns, and be turned where the largest is not */
+    const ptrdiff_t fewer = job->lanes % lanes, column = span - (cols - 1) * job->w.stride;
+    const ptrdiff_t last_turned = PARTS * numpool_max(across && fewer ? FN(turned_bytes)(span, fewer) : 0,
+                                                      lanes == 1 || fewer == 1 ? FN(turned_bytes)(column, 1) : 0);
     if (across) { /* rows are walked down: an odd number of cache lines keeps them out of each other's way */
         pitch |= 64;
         out_pitch |= 64;
     }
 #else
-    const ptrdiff_t result_rows = rows, turned = 0;
+    const ptrdiff_t result_rows = rows, turned = 0, last_turned = 0;
 #endif
     /* the first pixel of a row, not its padding, is what should start on a cache line */
     const ptrdiff_t slab = job->d.out ? rows * pitch + NUMPOOL_SLACK : 0;
@@ -260,7 +264,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     }
 #endif
     if (!scratch)
-        return 64 + turned + (2 * PARTS - 1) * apart + numpool_max(result_rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
+        return 64 + numpool_max(turned, last_turned) + (2 * PARTS - 1) * apart + numpool_max(result_rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
     char *sums = scratch + turned + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
     char *other = spare + passed * pitch + (slab ? NUMPOOL_SLACK : 0);
     const int dense = job->y.pixel == lanes * OUT_SIZE(job);

@@ -46,10 +46,10 @@ static ptrdiff_t FN(make_sums)(FN(sums) *s, const numpool_job *job, const numpoo
     frame->pitch = COMMON(pitch)(frame->pitch / ACC_SIZE);
     s->pitch = COMMON(pitch)(frame->n);
     const ptrdiff_t most = COMMON(pitch)(frame->most);
-    const ptrdiff_t least = numpool_min(h->in, h->kernel / 2 + h->stride);  /* fewer are not worth moving sums for */
+    const ptrdiff_t least = numpool_min(h->in, h->kernel / 2 + h->stride); /* rows that scratch has room for in any case */
     const ptrdiff_t few = FN(windows_of)(h, least), all = FN(windows_of)(h, h->in);
     const ptrdiff_t room = numpool_max(few, SUM_BYTES / s->pitch);
-    s->rows = numpool_min(h->in, (room - 2) * h->stride - h->kernel + 2);
+    s->rows = numpool_min(h->in, numpool_max(least, (room - 2) * h->stride - h->kernel + 2));
     s->planes = s->rows < h->in ? 1 : numpool_max(1, numpool_min(room / all, SUM_BYTES / (all * most)));
     s->share_rows = numpool_max(1, SHARE_BYTES / most);
     const ptrdiff_t sums = FN(piece)(numpool_max(few * s->pitch, SUM_BYTES)), shares = FN(piece)(numpool_max(most, SUM_BYTES));

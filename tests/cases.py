@@ -147,6 +147,18 @@ RUNNING = [
     Case("global, many rows: planes turned, sums so far", (3, 7, 20, 19), (20, 19)),
 ]
 
+# The last block has fewer lanes, or columns, than the others, and goes another way.
+LAST_BLOCKS = [
+    Case("one lane behind 128", (1, 129, 5, 5), 5),
+    Case("one lane behind 16, windows as wide as a scratch row", (1, 17, 2, 260), (2, 260)),
+    Case("one lane behind 16, one row", (1, 17, 1, 300), (1, 300)),
+    Case("one column behind the others", (1, 1, 40, 1100), (40, 100)),
+    Case("a gradient whose rows of sums are long, of a single row of windows", (1, 64, 1, 28), 7, 1, 3),
+    Case("the same at a stride beyond the window", (1, 64, 7, 28), (3, 7), (7, 1), (1, 3)),
+    Case("the same with padding in front", (1, 1, 1, 1500), (2, 401), 1, ((1, 0), (200, 200))),
+    Case("the same in several rows", (1, 64, 2, 28), (5, 7), (3, 1), ((4, 4), (3, 3))),
+]
+
 LINES = [
     Case("line: halved", (2, 3, 14), 2),
     Case("line: overlap and padding", (2, 3, 19), 3, 2, 1),
@@ -175,7 +187,7 @@ VOLUMES = [
     Case("volume: global, 17 channels", (2, 17, 2, 3, 3), (2, 3, 3)),
 ]
 
-CASES = CORE + DILATED + SHAPES + RUNNING + WIDTHS
+CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 

@@ -507,3 +507,50 @@ def test_receptive_field_is_what_moves_an_output(layers):
     for output in (2, 3):
         moved = [a for a in range(L) if network(np.eye(L)[a])[output] != quiet[output]]
         assert len(moved) == field.size and np.mean(moved) == field.start + output * field.stride
+
+
+# --- What fuzzing found ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_averages_over_one_axis_have_the_same_bits_however_their_memory_lies(dtype):
+    """Down columns a clipped window has a shorter tree than across rows, where padding is part of it."""
+    x = np.random.default_rng(0).standard_normal((2, 16, 21)).astype(dtype)
+    turned = np.ascontiguousarray(x.transpose(2, 0, 1)).transpose(1, 2, 0)
+    last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    for window in ((9, 1, 4), (2, 1, ((0, 2),)), (21,), (5, 3), (4, 2, 1, True)):
+        want = numpool.avg_pool1d(x, *window)
+        np.testing.assert_array_equal(numpool.avg_pool1d(turned, *window), want)
+        np.testing.assert_array_equal(np.moveaxis(numpool.avg_pool1d(last, *window, layout="NLC"), -1, 1), want)
+
+
+@pytest.mark.parametrize("source", ["float16", "float32"])
+def test_averages_in_a_wider_dtype_are_as_accurate_as_that(source):
+    x = (np.abs(np.random.default_rng(0).standard_normal((2, 3, 8, 8))) + 0.01).astype(source)
+    wide = x.astype(np.float64)
+    for got, want in (
+        (numpool.avg_pool2d(x, 2, dtype=np.float64), numpool.avg_pool2d(wide, 2)),
+        (numpool.adaptive_avg_pool2d(x, 3, dtype=np.float64), numpool.adaptive_avg_pool2d(wide, 3)),
+        (numpool.global_avg_pool(x, dtype=np.float64), numpool.global_avg_pool(wide)),
+    ):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_a_gradient_refuses_the_windows_that_its_average_refuses():
+    k = 2**21
+    with pytest.raises(ValueError, match="2\\*\\*63"):
+        numpool.avg_pool3d_backward(np.ones((1, 1, 1, 1)), (1, 1, 1, 1), 2 * k + 1, None, k)
+
+
+@pytest.mark.parametrize("window", [(2, 2**80, 0, 2**70, True), (2**70, 2**80, 0, 1, True)], ids=["dilation", "kernel"])
+def test_windows_beyond_all_sizes_are_refused(window):
+    with pytest.raises(ValueError, match="2\\*\\*62"):
+        numpool.max_pool1d(np.ones((2, 4)), *window)
+
+
+def test_norms_of_windows_far_apart_in_size_keep_what_fits():
+    x = np.array([3e307, 3e307, 1e-300, 1e-300])
+    np.testing.assert_allclose(numpool.lp_pool1d(x, 2, 2), [np.sqrt(2) * 3e307, np.sqrt(2) * 1e-300], rtol=1e-14)
+    np.testing.assert_allclose(
+        numpool.lp_pool1d(np.full(4, 1e-300), 0.001, 4), [4.0**500 * 1e-300 * 4.0**500], rtol=1e-9
+    )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeAlias, cast, overload
+from typing import Any, Literal, Protocol, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from numpool.arguments import LAYOUTS, RANKS, choice, integer
+from numpool.arguments import LAYOUTS, RANKS, choice, input_size, integer
 from numpool.arrays import DTYPES, FLOATS, Result, checked_array
 from numpool.documents import document, documented
 from numpool.geometry import is_channels_last, rank_of, spatial_axes, spatial_sizes
 from numpool.plan import average_dtype, deliver, pool
-from numpool.pooling import Array, Index, Layout, shape_of
+from numpool.pooling import Array, Index, Layout, Sizes, shape_of
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -35,8 +35,6 @@ __all__ = [
     "spatial_pyramid_pool2d",
     "spatial_pyramid_pool2d_backward",
 ]
-
-Sizes: TypeAlias = int | Sequence[int | None] | None
 
 
 # --- adaptive --------------------------------------------------------------------------------------------------------
@@ -338,9 +336,8 @@ def kept(name: str, array: Any, shape: tuple[int, ...], spatial: tuple[int, ...]
     """An array with its spatial axes dropped as one with them, of length 1; `shape` is the input's."""
     if not isinstance(array, np.ndarray) or array.ndim != len(shape) - len(spatial):
         dropped = tuple(n for a, n in enumerate(shape) if a not in spatial)
-        raise ValueError(
-            f"{name} must be an array of shape {dropped} where the spatial axes are dropped; got {array!r}"
-        )
+        got = getattr(array, "shape", type(array).__name__)
+        raise ValueError(f"{name} must be an array of shape {dropped} where the spatial axes are dropped; got {got}")
     return np.expand_dims(array, spatial)
 
 
@@ -463,7 +460,7 @@ def global_max_pool_backward(
     array([[[[0., 0.],
              [0., 5.]]]])
     """
-    known = layout_of(layout, len(input_shape))
+    known = layout_of(layout, len(input_size(shape_of(input_shape))))
     arrays = tuple(
         gradient_kept(name, value, input_shape, known)
         for name, value in (("grad_output", grad_output), ("indices", indices))
@@ -510,7 +507,7 @@ def global_avg_pool(
     x = np.asarray(x)
     known = layout_of(layout, x.ndim)
     rank, spatial = rank_of(known), spatial_axes(x.ndim, known)
-    given = out if out is None or keepdims else kept("out", out, x.shape, spatial)
+    given = out if out is None or keepdims or x.ndim < rank else kept("out", out, x.shape, spatial)
     result = pool(f"adaptive_avg_pool{rank}d", (x,), (1, known, dtype), given)[0]
     return out if out is not None else result if keepdims else result.squeeze(spatial)
 
@@ -548,7 +545,7 @@ def global_avg_pool_backward(
     array([[[[2., 2.],
              [2., 2.]]]])
     """
-    known = layout_of(layout, len(input_shape))
+    known = layout_of(layout, len(input_size(shape_of(input_shape))))
     rank, sizes = rank_of(known), spatial_sizes(shape_of(input_shape), known)
     grad = gradient_kept("grad_output", grad_output, input_shape, known)
     # one window: a regular average, whose gradient needs no tables

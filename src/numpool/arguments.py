@@ -78,7 +78,8 @@ def paddings(value: Any, rank: int) -> tuple[Pair | str, ...]:
 def input_size(value: Any) -> tuple[int, ...]:
     if not isinstance(value, tuple | list):
         raise TypeError(f"input_shape must be a tuple of integers; got {value!r} of type {type(value).__name__}")
-    return tuple(integer("input_shape", n, 0) for n in value)
+    rule = "input_shape must be a tuple of integers"
+    return tuple(integer("input_shape", n, 0, rule) for n in value)
 
 
 def divisor(value: Any) -> int:

@@ -130,6 +130,10 @@ def filled(text: str, rank: int) -> str:
         "TAPS": TAPS[rank],
         "FLAT": FLAT[rank],
         "RANK": str(rank),
+        # of the examples: a row of 4 and of 2, and windows of 2 along it
+        "ROW4": "1, " * (rank - 1) + "4",
+        "ROW2": "1, " * (rank - 1) + "2",
+        "PAIR": "2" if rank == 1 else "(" + "1, " * (rank - 1) + "2)",
     }
     result = "\n".join(lines)
     for word, value in words.items():

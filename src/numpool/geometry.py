@@ -98,6 +98,8 @@ def axis(name: str, size: int, kernel: int, stride: int, padding: Pair | str, di
             f"the window must fit into the padded {name}; got {size} + {before} + {after} = {padded} positions for a "
             f"kernel of {kernel} with dilation {dilation}, which takes {extent}"
         )
+    if extent >= MOST:
+        raise ValueError(f"a window must span fewer than 2**62 positions; got {extent} for a kernel of {kernel}")
     if out == 1:
         stride = max(padded, extent)  # there is no second window: any stride that reaches beyond does
     if dilation > 1 and kernel == 1:
@@ -153,15 +155,20 @@ def spatial_sizes(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
     return sizes
 
 
+def steps(kernel_size: Any, stride: Any, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Kernel and stride along each axis: a stride of None, or of nothing, is the kernel."""
+    kernels = each("kernel_size", kernel_size, 1, rank)
+    empty = stride is None or (isinstance(stride, tuple | list) and not stride)
+    return kernels, kernels if empty else each("stride", stride, 1, rank)
+
+
 def windows(
     shape: tuple[int, ...], layout: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any
 ) -> tuple[Axis, ...]:
     """The windows over the spatial axes of an input of this shape, from the caller's own arguments."""
     sizes = spatial_sizes(shape, layout)
     rank = len(sizes)
-    kernels = each("kernel_size", kernel_size, 1, rank)
-    empty = stride is None or (isinstance(stride, tuple | list) and not stride)
-    strides = kernels if empty else each("stride", stride, 1, rank)
+    kernels, strides = steps(kernel_size, stride, rank)
     pads, dilations = paddings(padding, rank), each("dilation", dilation, 1, rank)
     each_axis = zip(AXES[rank], sizes, kernels, strides, pads, dilations, strict=True)
     return tuple(axis(name, n, k, s, p, d, bool(ceil_mode)) for name, n, k, s, p, d in each_axis)

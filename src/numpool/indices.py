@@ -74,7 +74,7 @@ class Indices:
         low, high = min(self.no_tap, 0), int(np.iinfo(self.dtype).max)
         for found in (int(indices.min()), int(indices.max())) if indices.size else ():
             if not low <= found <= high:
-                raise ValueError(f"{self.convention} indices must lie within {low} and {high}; got {found}")
+                raise ValueError(f'"{self.convention}" indices must lie within {low} and {high}; got {found}')
         return indices.astype(self.dtype)
 
     def places(self, indices: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

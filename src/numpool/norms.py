@@ -69,6 +69,12 @@ def summed(x: np.ndarray, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
     return perform(average_of(x, layout, axes, np.float64, 1), None, (x,))[0]
 
 
+def narrowed(y: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """`y` in the dtype of a result; what does not fit is infinite."""
+    with np.errstate(over="ignore", under="ignore"):
+        return y.astype(dtype, copy=False)
+
+
 def absolute(x: np.ndarray) -> np.ndarray:
     return np.abs(x, dtype=np.float64) if x.dtype.kind == "f" else np.abs(x.astype(np.float64))
 
@@ -92,21 +98,30 @@ def norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.nd
 
 def norms_of(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...], scale: float) -> np.ndarray:
     """The same of a few planes, after a division by `scale`."""
-    sizes = absolute(x)
+    plain = absolute(x)
     if p == inf:
-        largest = perform(extremum_of("max", sizes, layout, axes, None), None, ())[0]
+        largest = perform(extremum_of("max", plain, layout, axes, None), None, ())[0]
         return np.maximum(largest, 0)  # a window without an element gave -inf; NaN stays
-    if scale:
-        sizes /= scale
-    sums = summed(raised(sizes, p), layout, axes)
-    y: np.ndarray = np.sqrt(sums) if p == 2 else sums if p == 1 else sums ** (1 / p)
-    if scale:
-        small = sums < LEAST_SUM
-        if small.any():
-            small &= perform(extremum_of("max", sizes, layout, axes, None), None, ())[0] > 0
-        if small.any():
-            y[small] = rescaled(sizes, p, layout, axes, small)
-        y *= scale
+    sums = summed(raised(plain / scale if scale else plain, p), layout, axes)
+    if not scale:
+        return root(sums, p, 1.0)
+    y, small = root(sums, p, scale), sums < LEAST_SUM
+    if small.any():
+        small &= perform(extremum_of("max", plain, layout, axes, None), None, ())[0] > 0
+    if small.any():
+        y[small] = rescaled(plain, p, layout, axes, small)
+    return y
+
+
+def root(sums: np.ndarray, p: float, scale: float | np.ndarray) -> np.ndarray:
+    """``sums ** (1 / p) * scale``, which may fit where the root alone does not."""
+    with np.errstate(over="ignore", under="ignore"):
+        y: np.ndarray = sums if p == 1 else np.sqrt(sums) if p == 2 else np.cbrt(sums) if p == 3 else sums ** (1 / p)
+        y = y * scale
+        beyond = np.isinf(y) & np.isfinite(sums)
+        if beyond.any():
+            half = sums[beyond] ** (0.5 / p)
+            y[beyond] = half * (scale if np.ndim(scale) == 0 else np.asarray(scale)[beyond]) * half
     return y
 
 
@@ -118,9 +133,9 @@ def rescaled(sizes: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...], c
         np.maximum(largest, tap[chosen], out=largest)
     total = np.zeros_like(largest)
     for tap in taps(around, layout, axes):
-        total += raised(tap[chosen] / largest, p)
-    result: np.ndarray = largest * total ** (1 / p)
-    return result
+        with np.errstate(under="ignore"):
+            total += raised(tap[chosen] / largest, p)
+    return root(total, p, largest)
 
 
 def norm_gradient(
@@ -139,7 +154,7 @@ def norm_gradient(
             weights = np.where(y == 0, 0.0, g * raised(y, p - 1) ** -1.0 if p != 1 else g)
         shares = perform(spread_of(weights, x.shape, layout, axes, 1), None, ())[0]
         factor = np.sign(x) if p == 1 else x if p == 2 else np.sign(x) * raised(np.abs(x), p - 1)
-        return np.asarray(factor * shares)
+        return np.where(x == 0, 0.0, factor * shares)
     around = padded(x, layout, axes, 0.0)
     total = np.zeros_like(around)
     for tap, to in zip(taps(around, layout, axes), taps(total, layout, axes), strict=True):
@@ -195,7 +210,7 @@ def lp_pool(rank: int) -> LpPool:
         x = checked_array("x", x, DTYPES)
         axes = windows(x.shape, known, kernel_size, stride, padding, dilation, ceil_mode)
         result = Result(output_shape(x.shape, known, axes), norm_dtype(x))
-        return deliver((result,), lambda: (norms(x, p, known, axes).astype(result.dtype, copy=False),), out, (x,))[0]
+        return deliver((result,), lambda: (narrowed(norms(x, p, known, axes), result.dtype),), out, (x,))[0]
 
     text = """The p-norm of {RANK}-D windows.
 
@@ -229,15 +244,10 @@ def lp_pool(rank: int) -> LpPool:
     Examples
     --------
     >>> import numpool, numpy as np
-    >>> numpool.lp_pool{RANK}d(np.array([3.0, -4.0, 0.0, 1.0]).reshape(SHAPE), 2, WINDOW).ravel()
+    >>> numpool.lp_pool{RANK}d(np.array([3.0, -4.0, 0.0, 1.0]).reshape({ROW4}), 2, {PAIR}).ravel()
     array([5., 1.])
     """
-    return documented(lp_pool, name, row_example(text, rank), rank)
-
-
-def row_example(text: str, rank: int) -> str:
-    shape, window = ("4", "1, 4", "1, 1, 4")[rank - 1], ("2", "(1, 2)", "(1, 1, 2)")[rank - 1]
-    return text.replace("SHAPE", shape).replace("WINDOW", window).replace("\n    NOTES", NOTES)
+    return documented(lp_pool, name, text.replace("\n    NOTES", NOTES), rank)
 
 
 class LpBackward(Protocol):
@@ -271,7 +281,7 @@ def gradient_of(grad_output: Any, x: Any, y: Any, p: float, layout: str, axes_of
     for name, array in (("grad_output", grad), ("y", y)):
         if array.shape != wanted:
             raise ValueError(f"{name} must have the output's shape {wanted} for x of {x.shape}; got {array.shape}")
-    compute = lambda: (norm_gradient(grad, x, y, p, layout, axes).astype(grad.dtype, copy=False),)  # noqa: E731
+    compute = lambda: (narrowed(norm_gradient(grad, x, y, p, layout, axes), grad.dtype),)  # noqa: E731
     return deliver((Result(x.shape, grad.dtype),), compute, out, (grad, x, y))[0]
 
 
@@ -329,13 +339,12 @@ def lp_backward(rank: int) -> LpBackward:
     Examples
     --------
     >>> import numpool, numpy as np
-    >>> x = np.array([3.0, -4.0]).reshape(SHAPE)
-    >>> y = numpool.lp_pool{RANK}d(x, 2, WINDOW)
-    >>> numpool.lp_pool{RANK}d_backward(np.ones_like(y), x, y, 2, WINDOW).ravel()
+    >>> x = np.array([3.0, -4.0]).reshape({ROW2})
+    >>> y = numpool.lp_pool{RANK}d(x, 2, {PAIR})
+    >>> numpool.lp_pool{RANK}d_backward(np.ones_like(y), x, y, 2, {PAIR}).ravel()
     array([ 0.6, -0.8])
     """
-    text = text.replace("SHAPE)", ("2", "1, 2", "1, 1, 2")[rank - 1] + ")")
-    return documented(lp_backward, name, row_example(text, rank), rank)
+    return documented(lp_backward, name, text, rank)
 
 
 lp_pool1d, lp_pool2d, lp_pool3d = map(lp_pool, RANKS)
@@ -382,7 +391,7 @@ def global_lp_pool(
     if not keepdims:
         shape = tuple(n for a, n in enumerate(shape) if a not in spatial)
     result = Result(shape, norm_dtype(x))
-    return deliver((result,), lambda: (norms(x, p, known, axes).astype(result.dtype).reshape(shape),), out, (x,))[0]
+    return deliver((result,), lambda: (narrowed(norms(x, p, known, axes), result.dtype).reshape(shape),), out, (x,))[0]
 
 
 @document

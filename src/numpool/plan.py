@@ -103,8 +103,8 @@ def make_spec(
     strides = (x.strides, y.strides, index[0].strides if index else y.strides, index[1].steps() if index else y.strides)
     steps = [[*lead, *inner] for lead, inner, _ in map(at.split, strides)]
     lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index[0].itemsize if index else 0, 0]
-    # sums down columns are made in another order than sums across rows, where those are wider
-    ordered = operation == "wide_average" and x.dtype.name in FLOATS
+    # down columns sums may be made in another order than across rows: in wide accumulators, and of clipped windows
+    ordered = x.dtype.name in FLOATS and (operation == "wide_average" or not all(a.inside for a in axes))
     way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
     most_columns = VECTOR_BYTES // x.itemsize if operation in ("max", "min", "argmax", "argmin") else 0
     flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way, most_columns)
@@ -275,6 +275,8 @@ def average_of(
     """The call on windows already known."""
     dtype = average_dtype(dtype, x.dtype)
     result = Result(output_shape(x.shape, layout, axes), dtype)
+    if x.dtype.name in FLOATS and dtype == np.float64 != x.dtype:
+        x = x.astype(np.float64)  # the kernels add a few elements of a column in float32
     x, at = readable(x, layout)
     if 0 in result.shape:
         return Call(None, (x,), (result,), at)
@@ -356,7 +358,7 @@ def spread_of(
     grad: np.ndarray, shape: Shape, layout: str, axes: tuple[Axis, ...], override: int = 0, padded: bool = False
 ) -> Call:
     """The gradient of an average over regular windows, of which three axes' have one at least that is a copy."""
-    result = Result(shape, grad.dtype)
+    result, common = Result(shape, grad.dtype), common_divisor(axes, override, padded)
     grad, at = readable(grad, layout)
     if 0 in shape:
         return Call(None, (grad,), (result,), at)
@@ -368,7 +370,6 @@ def spread_of(
     if deep and not at.is_of(grad):  # slabs of pixels that follow each other: two axes
         given, grad = grad, at.empty(grad.shape, grad.dtype)
         np.copyto(grad, given)
-    common = common_divisor(axes, override, padded)
     x = at.unallocated(shape, grad.dtype)
     spec = make_spec("average_backward", at, axes, x, grad, (result,), divisor=common, count_padding=padded)
     return Call(_kernels.Plan(spec), (grad,), (result,), at)

@@ -75,11 +75,11 @@ def checked_samples(samples: Any, shape: tuple[int, ...], arithmetic: Any, rng: 
         raise TypeError(f"random_samples must have a float dtype; got {given.dtype}")
     if given.shape != shape:
         raise ValueError(f"random_samples must have the shape (N, C, axes) = {shape}; got {given.shape}")
-    given = given.astype(arithmetic)
     bad = ~((given >= 0) & (given < 1))
     if bad.any():
         raise ValueError(f"random_samples must lie in [0, 1); got {given[bad][0]}")
-    return given
+    below = np.nextafter(arithmetic(1), arithmetic(0))  # what rounds to 1
+    return np.minimum(given.astype(arithmetic), below)
 
 
 def fractional_axis(size: int, kernel: int, out: int, samples: np.ndarray) -> Axis:
@@ -336,7 +336,8 @@ def drawn(
     values = np.stack(list(taps(around, layout, axes)))
     weights = weights_of(values)
     shape = values.shape[1:]
-    total = weights.sum(0)
+    with np.errstate(over="ignore"):
+        total = weights.sum(0)
     odd = ~((total > 0) & np.isfinite(total))  # without a positive tap, with NaN or infinity, or beyond the range
     if odd.any():
         there = np.stack([np.broadcast_to(t, shape) for t in taps(inside(x.shape, layout, axes), layout, axes)])

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from numpool import _kernels
-from numpool.arguments import INDEXES, LAYOUTS, RANKS, choice, each, input_size, integer, paddings
+from numpool.arguments import INDEXES, LAYOUTS, RANKS, choice, input_size, integer, paddings
 from numpool.arguments import Ints as IntTuple
 from numpool.arrays import DTYPES, FLOATS, Result, checked_array, checked_outs
 from numpool.documents import document, documented
-from numpool.geometry import Axis, is_channels_last, spatial_axes, spatial_sizes
+from numpool.geometry import Axis, is_channels_last, spatial_axes, spatial_sizes, steps
 from numpool.indices import Indices
 from numpool.plan import deliver, pool, written
 from numpool.pooling import Array, Index, Ints, Layout, Stride, shape_of
@@ -40,9 +40,7 @@ def unpool_axes(
 ) -> tuple[Axis, ...]:
     """The windows that made `sizes` outputs of an input of the `wanted` sizes, or of ``(o - 1) * s - pl - pr + k``."""
     rank = len(sizes)
-    kernels = each("kernel_size", kernel_size, 1, rank)
-    empty = stride is None or (isinstance(stride, tuple | list) and not stride)
-    strides = kernels if empty else each("stride", stride, 1, rank)
+    kernels, strides = steps(kernel_size, stride, rank)
     if isinstance(padding, str):
         raise ValueError(f"padding of an unpooling must be numbers; got {padding!r}")
     axes = []
@@ -179,16 +177,11 @@ def unpool(rank: int) -> Unpool:
     Examples
     --------
     >>> import numpool, numpy as np
-    >>> y, indices = numpool.max_pool{RANK}d(np.array([1, 3, 4, 2]).reshape(SHAPE), WINDOW, return_indices=True)
-    >>> numpool.max_unpool{RANK}d(y, indices, WINDOW).ravel()
+    >>> y, indices = numpool.max_pool{RANK}d(np.array([1, 3, 4, 2]).reshape({ROW4}), {PAIR}, return_indices=True)
+    >>> numpool.max_unpool{RANK}d(y, indices, {PAIR}).ravel()
     array([0, 3, 4, 0])
     """
-    return documented(unpool, name, row_example(text, rank), rank)
-
-
-def row_example(text: str, rank: int) -> str:
-    shape, window = ("4", "1, 4", "1, 1, 4")[rank - 1], ("2", "(1, 2)", "(1, 1, 2)")[rank - 1]
-    return text.replace("SHAPE)", shape + ")").replace("WINDOW", window)
+    return documented(unpool, name, text, rank)
 
 
 class UnpoolBackward(Protocol):
@@ -265,12 +258,11 @@ def unpool_backward(rank: int) -> UnpoolBackward:
     Examples
     --------
     >>> import numpool, numpy as np
-    >>> grad, indices = np.array([5, 6, 7, 8]).reshape(SHAPE), np.array([1, 2]).reshape(HALF)
-    >>> numpool.max_unpool{RANK}d_backward(grad, indices, WINDOW).ravel()
+    >>> grad, indices = np.array([5, 6, 7, 8]).reshape({ROW4}), np.array([1, 2]).reshape({ROW2})
+    >>> numpool.max_unpool{RANK}d_backward(grad, indices, {PAIR}).ravel()
     array([6, 7])
     """
-    text = text.replace("HALF)", ("2", "1, 2", "1, 1, 2")[rank - 1] + ")")
-    return documented(unpool_backward, name, row_example(text, rank), rank)
+    return documented(unpool_backward, name, text, rank)
 
 
 max_unpool1d, max_unpool2d, max_unpool3d = map(unpool, RANKS)
