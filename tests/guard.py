@@ -118,6 +118,36 @@ def cases(threads):
                 yield GEOMETRIES[3], "float32", layout, *shape
 
 
+def family(rng, threads):
+    """Yield (name, arrays, args, kwargs) beyond 2-D windows: other ranks, tables of windows, slabs, moves by index."""
+    for n, dtype in itertools.product(range(1, 41) if threads == 1 else (3, 17), DTYPES[1:]):
+        channels, other = CHANNELS[n % len(CHANNELS)], 1 + n * 7 % 13
+
+        def draw(*shape):
+            return (rng.standard_normal(shape) * 50).astype(dtype)
+
+        for layout, x in (("NCL", draw(2, channels, n + 2)), ("NLC", draw(2, n + 2, channels))):
+            for op in ("max", "avg"):
+                yield f"{op}_pool1d", [x], (3, 1, 1), {"layout": layout}
+                yield f"{op}_pool1d", [x], (n,), {"layout": layout}
+                yield f"adaptive_{op}_pool1d", [x], (other,), {"layout": layout}
+                yield f"{op}_over_time", [x], ([n + 2, n // 2],), {"layout": layout}
+            yield "max_pool1d", [x], (2, 1, 1, 1, False, True), {"layout": layout}
+            yield "adaptive_max_pool1d", [x], (other, True), {"layout": layout, "index": str(rng.choice(INDICES))}
+            yield "max_over_time", [x], ([n // 2, n + 2], True), {"layout": layout}
+        for layout, x in (("NCDHW", draw(2, channels, 3, 4, n)), ("NDHWC", draw(2, 3, 4, n, channels))):
+            for op in ("max", "avg"):
+                yield f"{op}_pool3d", [x], (2, 1, 1), {"layout": layout}
+                yield f"{op}_pool3d", [x], ((3, 4, n),), {"layout": layout}
+                yield f"adaptive_{op}_pool3d", [x], ((2, 3, other),), {"layout": layout}
+            yield "max_pool3d", [x], (2, 1, 1, 1, False, True), {"layout": layout, "index": str(rng.choice(INDICES))}
+        x, y = draw(2, channels, 5, n + 4), draw(2, channels, 2, 2)
+        where = rng.integers(-1, 20, y.shape)
+        yield "fractional_max_pool2d", [x], (2, (3, 2), None, True), {"rng": n, "layout": "NCHW"}
+        yield "max_unpool2d", [y, where], (2, None, 0, (4, 5)), {"layout": "NCHW"}
+        yield "max_unpool2d_backward", [draw(2, channels, 4, 5), where], (2,), {"layout": "NCHW"}
+
+
 def fuzz(level, threads):
     """Every operation on every case, flush at both sides; the results must be those of ordinary arrays, bit for bit."""
     import numpool
@@ -125,16 +155,16 @@ def fuzz(level, threads):
     rng = np.random.default_rng(2014)
     arenas = [Arena() for _ in range(4)]
 
-    def check(name, dtypes, arrays, *args, **kwargs):
+    def check(name, dtypes, arrays, *args, views=VIEWS, **kwargs):
         """Call numpool's `name` on ordinary arrays, then on guarded ones."""
         plain = [array.copy() for array in arrays]
         with numpool.use_level("baseline"), numpool.num_threads(1):
             expected = getattr(numpool, name)(*plain, *args, **kwargs)
         many = isinstance(expected, tuple)
         expected = expected if many else (expected,)
-        assert [result.dtype for result in expected] == list(dtypes)
+        assert dtypes is None or [result.dtype for result in expected] == list(dtypes)
         for side in SIDES:
-            view = str(rng.choice(VIEWS))
+            view = str(rng.choice(views))
             shapes = [array.shape for array in arrays]
             print(level, threads, side, view, name, *shapes, arrays[0].dtype, args, kwargs, flush=True)
             how = side, view, kwargs["layout"]
@@ -160,6 +190,8 @@ def fuzz(level, threads):
             check("max_pool2d_backward", [x.dtype], [y, where], shape, *spatial, dilation, ceil, **again)
             if dilation == 1:
                 check("avg_pool2d_backward", [x.dtype], [y], shape, *spatial, ceil, layout=layout)
+    for name, arrays, args, kwargs in family(rng, threads):
+        check(name, None, arrays, *args, views=("whole",), **kwargs)
 
 
 if __name__ == "__main__":
