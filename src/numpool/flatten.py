@@ -112,7 +112,7 @@ def fold_plane(flat: Flat, most: int) -> None:
         return
     n = h.size * w.size
     columns = next(c for c in range(most, 0, -1) if n % c == 0)
-    if columns < LEAST_COLUMNS or w.size <= most:
+    if columns < LEAST_COLUMNS or columns <= w.size <= most:
         return
     flat.axes[1:] = [Axis(m, 1, m, m, 1, 0, 0) for m in (n // columns, columns)]
     for thing in (X, POSITION):

@@ -30,8 +30,6 @@ __all__ = [
 
 # Sums of powers of float32 and smaller floats, up to this power, neither overflow nor vanish in float64.
 SAFE_POWER = 6
-# Elements of the planes whose norms are made together.
-CHUNK = 32 * 1024
 # Below this a sum may have lost terms that count; the windows are then done once more, each on its own scale.
 LEAST_SUM = 1e-270
 
@@ -80,31 +78,20 @@ def absolute(x: np.ndarray) -> np.ndarray:
 
 
 def norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
-    """The p-norms of the windows of `x`, in float64: some planes after others, so that they stay in the caches."""
-    shape, first = output_shape(x.shape, layout, axes), spatial_axes(x.ndim, layout)[0]
-    scale = 0.0  # none: nothing can overflow or vanish
-    if p != inf and (p > SAFE_POWER or x.dtype.itemsize == 8):
-        sizes = absolute(x)
-        top = np.max(sizes, where=np.isfinite(sizes), initial=0)
-        scale = float(2.0 ** np.floor(np.log2(top))) if top > 0 else 1.0
-        scale = min(max(scale, 2.0**-1000), 2.0**1000)
+    """The p-norms of the windows of `x`, in float64."""
+    shape = output_shape(x.shape, layout, axes)
     if 0 in shape:
         return np.zeros(shape)
-    planes = x.reshape(-1, *x.shape[first:])
-    some = max(1, CHUNK // max(1, planes[:1].size))
-    parts = [norms_of(planes[i : i + some], p, layout, axes, scale) for i in range(0, len(planes), some)]
-    return np.concatenate(parts).reshape(shape)
-
-
-def norms_of(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...], scale: float) -> np.ndarray:
-    """The same of a few planes, after a division by `scale`."""
     plain = absolute(x)
     if p == inf:
         largest = perform(extremum_of("max", plain, layout, axes, None), None, ())[0]
         return np.maximum(largest, 0)  # a window without an element gave -inf; NaN stays
-    sums = summed(raised(plain / scale if scale else plain, p), layout, axes)
-    if not scale:
-        return root(sums, p, 1.0)
+    if p <= SAFE_POWER and x.dtype.itemsize < 8:
+        return root(summed(raised(plain, p), layout, axes), p, 1.0)
+    top = np.max(plain, where=np.isfinite(plain), initial=0)
+    scale = float(2.0 ** np.floor(np.log2(top))) if top > 0 else 1.0
+    scale = min(max(scale, 2.0**-1000), 2.0**1000)
+    sums = summed(raised(plain / scale, p), layout, axes)
     y, small = root(sums, p, scale), sums < LEAST_SUM
     if small.any():
         small &= perform(extremum_of("max", plain, layout, axes, None), None, ())[0] > 0

@@ -100,7 +100,7 @@ def make_spec(
     """
     backward, extremum = operation.endswith("backward"), operation in ("max", "min")
     lanes = at.split(x.shape)[2] or 1
-    strides = (x.strides, y.strides, index[0].strides if index else y.strides, index[1].steps() if index else y.strides)
+    strides = (x.strides, y.strides, index[0].strides if index else y.strides, index[1].steps() if index else x.strides)
     steps = [[*lead, *inner] for lead, inner, _ in map(at.split, strides)]
     lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index[0].itemsize if index else 0, 0]
     # down columns sums may be made in another order than across rows: in wide accumulators, and of clipped windows
