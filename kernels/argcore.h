@@ -79,6 +79,17 @@ ALWAYS_INLINE FN(pair) FN(in_row)(const char *p, ptrdiff_t t, const numpool_fold
 
 #include "argsmall.h"
 
+/* Whether b, of tap `at`, goes before a, of tap `tap`: the greater one, NaN above all, and of equals the earlier. */
+ALWAYS_INLINE int FN(wins)(ACC b, SIGNED(ACC_SIZE) at, ACC a, SIGNED(ACC_SIZE) tap)
+{
+#if ACC_IS_FLOAT
+    const int a_is_nan = a != a, b_is_nan = b != b;
+#else
+    const int a_is_nan = 0, b_is_nan = 0;
+#endif
+    return (b > a) | (b_is_nan & !a_is_nan) | (((b == a) | (b_is_nan & a_is_nan)) & (at < tap)); /* no branch: a vector's */
+}
+
 /* n values at `best`, their taps `apart` behind them, and the same at `next`, whose taps count from `base`: the better
  * of two to `best`. A part of a window may hold an earlier tap than the part before it. */
 static void FN(join)(char *best, const char *next, ptrdiff_t apart, ptrdiff_t n, ptrdiff_t base)
@@ -90,10 +101,9 @@ static void FN(join)(char *best, const char *next, ptrdiff_t apart, ptrdiff_t n,
     for (ptrdiff_t i = 0; i < n; i++) {
         const ACC a = value[i], b = other[i];
         const SIGNED(ACC_SIZE) at = its[i] + (SIGNED(ACC_SIZE))base;
-        const int later = b > a || (b != b && a == a);
-        const int earlier_tap = (b == a || (b != b && a != a)) && at < tap[i];
-        value[i] = later || earlier_tap ? b : a;
-        tap[i] = later || earlier_tap ? at : tap[i];
+        const int take = FN(wins)(b, at, a, tap[i]);
+        value[i] = take ? b : a;
+        tap[i] = take ? at : tap[i];
     }
 }
 
@@ -108,10 +118,9 @@ static void FN(best_of)(const char *values, ptrdiff_t apart, ptrdiff_t n, ptrdif
     for (ptrdiff_t i = 1; i < n; i++) {
         const ACC a = best, b = value[i];
         const SIGNED(ACC_SIZE) at = taps[i] + (SIGNED(ACC_SIZE))(i * unit);
-        const int later = b > a || (b != b && a == a);
-        const int earlier = (b == a || (b != b && a != a)) && at < tap;
-        best = later || earlier ? b : a;
-        tap = later || earlier ? at : tap;
+        const int take = FN(wins)(b, at, a, tap);
+        best = take ? b : a;
+        tap = take ? at : tap;
     }
     tap += (SIGNED(ACC_SIZE))base;
     memcpy(to, &best, sizeof best);

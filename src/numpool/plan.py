@@ -104,7 +104,8 @@ def make_spec(
     steps = [[*lead, *inner] for lead, inner, _ in map(at.split, strides)]
     lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index[0].itemsize if index else 0, 0]
     # down columns sums may be made in another order than across rows: in wide accumulators, and of clipped windows
-    ordered = x.dtype.name in FLOATS and (operation == "wide_average" or not all(a.inside for a in axes))
+    clipped = operation == "average" and not all(a.inside for a in axes)
+    ordered = x.dtype.name in FLOATS and (operation == "wide_average" or clipped)
     way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
     most_columns = VECTOR_BYTES // x.itemsize if operation in ("max", "min", "argmax", "argmin") else 0
     flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way, most_columns)
@@ -180,9 +181,8 @@ class Call:
     results: tuple[Result, ...]
     place: Place | None = None
     blame: Callable[[], str] | None = None  # says which index names no tap, once one does
-    compute: Callable[[Arrays | None], Arrays] | None = (
-        None  # instead of a plan: results, which may be what it is given
-    )
+    # Instead of a plan: makes the results, in the arrays that it is given or in new ones.
+    compute: Callable[[Arrays | None], Arrays] | None = None
 
 
 def extremum_call(operation: str, rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
