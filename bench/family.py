@@ -36,13 +36,6 @@ def channels_last(x):
     return np.ascontiguousarray(np.moveaxis(x, 1, -1))
 
 
-def tensor(x):
-    """The array as torch sees it: channels-last memory where its second axis is the densest."""
-    import torch
-
-    return torch.from_numpy(x)
-
-
 def size(*arrays):
     return sum(a.nbytes for a in arrays)
 
@@ -70,6 +63,7 @@ def torch_gradient(function, x, *args, **kwargs):
     import torch
 
     source = torch.from_numpy(x).requires_grad_()
+    args = [torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in args]
     y = getattr(torch.nn.functional, function)(source, *args, **kwargs)
     grad = torch.ones_like(y)
     return {"torch": lambda: torch.autograd.grad(y, source, grad, retain_graph=True)}
@@ -209,9 +203,7 @@ def others():
     run = partial(numpool.max_unpool2d, y, indices, 2, out=out)
     yield Row("max_unpool2d 8x256x14x14 k2", run, torch_peer("max_unpool2d", y, indices, 2), size(y, indices, out))
     run = partial(numpool.max_unpool2d_backward, grad, indices, 2)
-    yield Row(
-        "unpool backward", run, torch_gradient("max_unpool2d", y, *map(tensor, [indices]), 2), size(y, indices, out)
-    )
+    yield Row("unpool backward", run, torch_gradient("max_unpool2d", y, indices, 2), size(y, indices, out))
     run = partial(numpool.maxout, x, 4)
     yield Row("maxout 8x256x28x28 by 4", run, {"NumPy": lambda: x.reshape(8, 64, 4, 28, 28).max(2)}, size(x))
     run = partial(numpool.spatial_pyramid_pool2d, x, [1, 2, 4])

@@ -12,8 +12,8 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
     const ptrdiff_t at_once = numpool_max(1, NUMPOOL_PACKED / numpool_max(pitch, 1));
     const int halves = w->stride == 2 && lanes == 1 && w->step == 1 && w->kernel <= 5;
     /* rows that are comparable as they lie, and that `across` reads exactly, need no packing */
-    const int as_is = KIND == KIND_FLOAT && !MINIMUM && !w->table && at.left + at.right == 0 && job->x.pixel == lanes * ELEM_SIZE
-                      && (w->stride == 1 ? cols * lanes >= LANES : lanes >= LANES);
+    const int as_is = KIND == KIND_FLOAT && !MINIMUM && !w->table && at.left + at.right == 0
+                      && job->x.pixel == lanes * ELEM_SIZE && (w->stride == 1 ? cols * lanes >= LANES : lanes >= LANES);
     for (ptrdiff_t r = 0; r < rows; r += at_once) {
         const ptrdiff_t some = numpool_min(at_once, rows - r), src_pitch = step * job->x.row;
         const char *src = plane + (first + r * step) * job->x.row + at.low * job->x.pixel + tile->lane0 * ELEM_SIZE;
@@ -167,7 +167,8 @@ static void FN(large_way)(const numpool_job *job, const numpool_tile *tile, char
     /* a tap's number in its window, or, where one fits into the accumulator, its position from tap 0 */
     const ptrdiff_t deep = job->d.step * job->position.slab, fall = h->step * job->position.row;
     const ptrdiff_t move = w->step * job->position.pixel;
-    const ptrdiff_t farthest = (job->d.out ? (job->d.kernel - 1) * deep : 0) + (h->kernel - 1) * fall + (w->kernel - 1) * move;
+    const ptrdiff_t farthest = (job->d.out ? (job->d.kernel - 1) * deep : 0) + (h->kernel - 1) * fall
+                               + (w->kernel - 1) * move;
     way->offsets = !job->window_index && farthest < INT32_MAX;
     way->unit_x = way->offsets ? move : 1;
     way->unit_y = way->offsets ? fall : w->kernel;

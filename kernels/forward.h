@@ -264,7 +264,8 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     }
 #endif
     if (!scratch)
-        return 64 + numpool_max(turned, last_turned) + (2 * PARTS - 1) * apart + numpool_max(result_rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
+        return 64 + numpool_max(turned, last_turned) + (2 * PARTS - 1) * apart
+               + numpool_max(result_rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
     char *sums = scratch + turned + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
     char *other = spare + passed * pitch + (slab ? NUMPOOL_SLACK : 0);
     const int dense = job->y.pixel == lanes * OUT_SIZE(job);

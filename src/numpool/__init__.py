@@ -12,6 +12,7 @@ Rooms, one direction::
 Each of the rooms on the right imports only from those below it.
 """
 
+# Every module of public functions lists their names itself, in `__all__`; the stars read those lists.
 from numpool import adaptive, norms, pooling, receptive, sampled, sequences, unpooling
 from numpool._version import __version__
 from numpool.adaptive import *  # noqa: F403

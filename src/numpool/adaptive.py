@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numpool.arguments import LAYOUTS, RANKS, choice, input_size, integer
-from numpool.arrays import DTYPES, FLOATS, Result, checked_array
+from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array
 from numpool.documents import document, documented
 from numpool.geometry import is_channels_last, rank_of, spatial_axes, spatial_sizes
 from numpool.plan import average_dtype, deliver, pool
@@ -686,8 +686,7 @@ def spatial_pyramid_pool2d_backward(
     channel = x.shape[-1 if is_channels_last(layout) else -3]
     counts = [channel * rows * columns for rows, columns in sizes]
     wanted = (*x.shape[:-3], sum(counts))
-    if grad.shape != wanted:
-        raise ValueError(f"grad_output must have the output's shape {wanted} for x of {x.shape}; got {grad.shape}")
+    check_output_shape("grad_output", grad, wanted, f"x of {x.shape}")
 
     def compute() -> tuple[np.ndarray]:
         wide = grad.astype(np.float64 if grad.dtype == np.float64 else np.float32, copy=False)

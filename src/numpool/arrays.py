@@ -36,6 +36,12 @@ def checked_array(name: str, value: Any, dtypes: tuple[str, ...]) -> np.ndarray:
     return array if array.flags.aligned else array.copy()
 
 
+def check_output_shape(name: str, array: np.ndarray, wanted: Shape, source: str) -> None:
+    """That an array has the output's shape; `source` says what this follows from."""
+    if array.shape != wanted:
+        raise ValueError(f"{name} must have the output's shape {wanted} for {source}; got {array.shape}")
+
+
 def extent(array: np.ndarray) -> int:
     """Bytes from the first element to the end of the last one in memory."""
     last: int = sum(max(0, (n - 1) * stride) for n, stride in zip(array.shape, array.strides, strict=True))

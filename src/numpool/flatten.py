@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numpool.geometry import UNIT, Axis
+from numpool.geometry import UNIT, Axis, copy_axis, loose_axis, whole_axis
 
 # What has steps: the array of input shape, that of output shape, the indices, and the position that an index names.
 X, Y, INDEX, POSITION = range(4)
 
-# Lanes of a pixel from which windows over one axis are folded down it, a vector of lanes at a time.
+# Lanes of a pixel from which windows over one axis are folded down it: a vector of float32 at the longest level.
 LEAST_LANES = 16
 
-# Columns that are worth folding a plane to.
+# Columns below which a plane is left as it is: most of each vector would be idle.
 LEAST_COLUMNS = 8
 
 
@@ -93,7 +93,7 @@ def flatten(
     flat = Flat(list(lead), list(axes), [list(own) for own in steps])
     if len(axes) == 3 and way == "scatter":
         d, h = axes[:2]
-        flat.merge(0, Axis(d.size * h.size, d.out * h.out, 1, 1, 1, 0, 0))
+        flat.merge(0, loose_axis(d.size * h.size, d.out * h.out))
     elif len(axes) == 3:
         drop_an_axis(flat, way in ("fold", "across"))
     if len(flat.axes) == 1 and way == "fold" and lanes >= LEAST_LANES:
@@ -114,7 +114,7 @@ def fold_plane(flat: Flat, most: int) -> None:
     columns = next(c for c in range(most, 0, -1) if n % c == 0)
     if columns < LEAST_COLUMNS or columns <= w.size <= most:
         return
-    flat.axes[1:] = [Axis(m, 1, m, m, 1, 0, 0) for m in (n // columns, columns)]
+    flat.axes[1:] = [whole_axis(n // columns), whole_axis(columns)]
     for thing in (X, POSITION):
         flat.steps[thing][-2] = flat.step(thing, 2) * columns
 
@@ -125,7 +125,7 @@ def drop_an_axis(flat: Flat, fold: bool) -> None:
     if is_copy(d) or (fold and is_pick(d)):
         flat.to_lead(0)
     elif is_copy(h) and is_copy(w) and flat.follows(1):
-        flat.merge(1, Axis(h.size * w.size, h.size * w.size, 1, 1, 1, 0, 0))
+        flat.merge(1, copy_axis(h.size * w.size))
     elif fold and is_pick(h):
         flat.to_lead(1)
     elif fold and is_whole(h) and d.dilation == 1 and d.table is None:

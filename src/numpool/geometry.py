@@ -107,7 +107,22 @@ def axis(name: str, size: int, kernel: int, stride: int, padding: Pair | str, di
     return Axis(size, out, kernel, stride, dilation, before, after)
 
 
-UNIT = Axis(1, 1, 1, 1, 1, 0, 0)
+def copy_axis(size: int) -> Axis:
+    """A window for each position."""
+    return loose_axis(size, size)
+
+
+def whole_axis(size: int) -> Axis:
+    """One window, all of the axis."""
+    return Axis(size, 1, size, size, 1, 0, 0)
+
+
+def loose_axis(size: int, out: int) -> Axis:
+    """`out` outputs of which no window is known, only what their indices say."""
+    return Axis(size, out, 1, 1, 1, 0, 0)
+
+
+UNIT = copy_axis(1)
 
 
 def from_table(size: int, first: np.ndarray, taps: np.ndarray) -> Axis:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from numpool.adaptive import gradient_kept, layout_of
 from numpool.arguments import LAYOUTS, RANKS, choice
-from numpool.arrays import DTYPES, FLOATS, Result, checked_array
+from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array
 from numpool.documents import document, documented
-from numpool.geometry import Axis, output_shape, spatial_axes, spatial_sizes, windows
+from numpool.geometry import Axis, output_shape, spatial_axes, spatial_sizes, whole_axis, windows
 from numpool.plan import average_of, deliver, extremum_of, perform, spread_of
 from numpool.pooling import Array, Ints, Layout, Padding, Stride
 from numpool.taps import padded, taps, unpadded
@@ -266,9 +266,11 @@ def gradient_of(grad_output: Any, x: Any, y: Any, p: float, layout: str, axes_of
     axes = axes_of(x.shape)
     wanted = output_shape(x.shape, layout, axes)
     for name, array in (("grad_output", grad), ("y", y)):
-        if array.shape != wanted:
-            raise ValueError(f"{name} must have the output's shape {wanted} for x of {x.shape}; got {array.shape}")
-    compute = lambda: (narrowed(norm_gradient(grad, x, y, p, layout, axes), grad.dtype),)  # noqa: E731
+        check_output_shape(name, array, wanted, f"x of {x.shape}")
+
+    def compute() -> tuple[np.ndarray]:
+        return (narrowed(norm_gradient(grad, x, y, p, layout, axes), grad.dtype),)
+
     return deliver((Result(x.shape, grad.dtype),), compute, out, (grad, x, y))[0]
 
 
@@ -339,7 +341,7 @@ lp_pool1d_backward, lp_pool2d_backward, lp_pool3d_backward = map(lp_backward, RA
 
 
 def whole(shape: tuple[int, ...], layout: str) -> tuple[Axis, ...]:
-    return tuple(Axis(n, 1, n, n, 1, 0, 0) for n in spatial_sizes(shape, layout))
+    return tuple(map(whole_axis, spatial_sizes(shape, layout)))
 
 
 @document

@@ -31,6 +31,7 @@ from numpool.arrays import (
     Place,
     Result,
     Shape,
+    check_output_shape,
     checked_array,
     checked_outs,
     extent,
@@ -42,6 +43,7 @@ from numpool.geometry import (
     UNIT,
     Axis,
     adaptive_windows,
+    copy_axis,
     is_channels_last,
     output_shape,
     spatial_axes,
@@ -292,8 +294,7 @@ def average_of(
 def checked_gradient(source: Any, shape: Shape, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
     grad = checked_array("grad_output", source, FLOATS)
     wanted = output_shape(shape, layout, axes)
-    if grad.shape != wanted:
-        raise ValueError(f"grad_output must have the output's shape {wanted} for input_shape {shape}; got {grad.shape}")
+    check_output_shape("grad_output", grad, wanted, f"input_shape {shape}")
     return grad
 
 
@@ -383,10 +384,6 @@ def adaptive_average_backward_call(rank: int, sources: tuple[Any, ...], args: tu
         raise ValueError(f"grad_output must have as many axes as input_shape {shape}; got shape {grad.shape}")
     axes = adaptive_windows(shape, layout, spatial_sizes(grad.shape, layout))
     return spread_of(checked_gradient(grad, shape, layout, axes), shape, layout, axes)
-
-
-def copy_axis(size: int) -> Axis:
-    return Axis(size, size, 1, 1, 1, 0, 0)
 
 
 def spread_apart(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numpool.arguments import INDEXES, LAYOUTS, choice, each, input_size
 from numpool.arrays import DTYPES, FLOATS, Result, checked_array
 from numpool.documents import document, documented
-from numpool.geometry import Axis, from_table, is_channels_last, output_shape, spatial_sizes, windows
+from numpool.geometry import Axis, from_table, is_channels_last, loose_axis, output_shape, spatial_sizes, windows
 from numpool.indices import Indices
 from numpool.plan import deliver, extremum_of, perform, pool, scattered
 from numpool.pooling import Array, Index, Ints, Layout, Padding, Stride, shape_of
@@ -156,9 +156,7 @@ def fractional_pool(rank: int) -> FractionalPool:
         samples = checked_samples(random_samples, (*planes, rank), np.float32 if small else np.float64, rng)
         # the last axis comes first among the samples of two axes, the first one among those of three, as in PyTorch
         of_axis = [samples[..., rank - 1 - a if rank == 2 else a] for a in range(rank)]
-        shape = output_shape(
-            x.shape, known, tuple(Axis(s, o, 1, 1, 1, 0, 0) for s, o in zip(sizes, wanted, strict=True))
-        )
+        shape = output_shape(x.shape, known, tuple(map(loose_axis, sizes, wanted)))
         if 0 in planes:
             axes = tuple(Axis(s, o, k, 1, 1, 0, 0) for s, o, k in zip(sizes, wanted, kernels, strict=True))
         else:
@@ -296,7 +294,7 @@ def by_indices(grad_output: Any, indices: Any, input_shape: Any, layout: str, in
     if grad.ndim != len(shape):
         raise ValueError(f"grad_output must have as many axes as input_shape {shape}; got shape {grad.shape}")
     wanted = spatial_sizes(grad.shape, layout)
-    axes = tuple(Axis(size, n, 1, 1, 1, 0, 0) for size, n in zip(sizes, wanted, strict=True))
+    axes = tuple(map(loose_axis, sizes, wanted))
     call = scattered((grad, indices), shape, layout, axes, index, True)
     return perform(call, out, tuple(a for a in (grad, indices, *call.arrays) if isinstance(a, np.ndarray)))[0]
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from numpool.arguments import LAYOUTS, choice, input_size, integer
-from numpool.arrays import DTYPES, FLOATS, Result, checked_array, readable
+from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, readable
 from numpool.documents import document
-from numpool.geometry import Axis, from_table, is_channels_last
+from numpool.geometry import Axis, from_table, is_channels_last, loose_axis, whole_axis
 from numpool.plan import average_dtype, average_of, deliver, extremum_of, perform, scattered
 from numpool.pooling import Array, shape_of
 
@@ -203,7 +203,7 @@ def steps_backward(grad_output: Any, indices: Any, input_shape: Any, layout: Any
         raise ValueError(f"indices must have the shape {grad.shape} of grad_output; got {given.shape}")
     if drop:
         grad, given = np.expand_dims(grad, axis), np.expand_dims(given, axis)
-    axes = (Axis(shape[axis], grad.shape[axis], 1, 1, 1, 0, 0),)
+    axes = (loose_axis(shape[axis], grad.shape[axis]),)
     call = scattered((grad, given), shape, known, axes, "plane", True)
     return perform(call, out, (grad, given, *call.arrays))[0]
 
@@ -298,7 +298,7 @@ def time_axis(x: np.ndarray, layout: str, axis: int, lengths: np.ndarray | None)
     """`x` and the one window over its steps: all of them, or the first `lengths` of each sample."""
     steps = x.shape[axis]
     if lengths is None:
-        return x, Axis(steps, 1, steps, steps, 1, 0, 0)
+        return x, whole_axis(steps)
     x, at = readable(x, layout)
     if 0 not in at.order[: at.leads] and x.ndim == 3:  # the samples became lanes: they would share a window
         x, at = readable(np.ascontiguousarray(x), layout)
@@ -514,8 +514,7 @@ def avg_over_time_backward(
     axis = steps_axis(shape, known)
     grad, counted = checked_array("grad_output", grad_output, FLOATS), checked_lengths(lengths, shape, axis)
     wanted = tuple(n for a, n in enumerate(shape) if a != axis)
-    if grad.shape != wanted:
-        raise ValueError(f"grad_output must have the output's shape {wanted} for input_shape {shape}; got {grad.shape}")
+    check_output_shape("grad_output", grad, wanted, f"input_shape {shape}")
 
     def compute() -> tuple[np.ndarray]:
         result, counts = np.zeros(shape, grad.dtype), np.array([shape[axis]]) if counted is None else counted

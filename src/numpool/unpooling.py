@@ -12,7 +12,7 @@ import numpy.typing as npt
 from numpool import _kernels
 from numpool.arguments import INDEXES, LAYOUTS, RANKS, choice, input_size, integer, paddings
 from numpool.arguments import Ints as IntTuple
-from numpool.arrays import DTYPES, FLOATS, Result, checked_array, checked_outs
+from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, checked_outs
 from numpool.documents import document, documented
 from numpool.geometry import Axis, is_channels_last, spatial_axes, spatial_sizes, steps
 from numpool.indices import Indices
@@ -399,8 +399,7 @@ def maxout_backward(
     if given.dtype.kind not in "iu":
         raise TypeError(f"indices must have an integer dtype; got {given.dtype}")
     for name, array in (("grad_output", grad), ("indices", given)):
-        if array.shape != wanted:
-            raise ValueError(f"{name} must have the output's shape {wanted} for input_shape {shape}; got {array.shape}")
+        check_output_shape(name, array, wanted, f"input_shape {shape}")
     channels = np.arange(wanted[axis]).reshape([-1 if a == axis else 1 for a in range(len(wanted))])
     tap = given.astype(np.int64) - channels * groups
     bad = (tap < 0) | (tap >= groups)
