@@ -6,7 +6,7 @@ from statistics import median
 
 SAMPLE = 0.2e-3  # seconds that a sample takes at least: the clock and the loop then weigh nothing
 SLOW = 20e-3  # seconds of a call that gains nothing by a repetition
-WARM = 2e-3  # seconds of calls that bring a team of threads and the clock of the cores back up
+WARM = 10e-3  # seconds of calls that bring a team of threads, their processors and the clock of the cores back up
 
 
 def loop_timer(runs):

@@ -55,12 +55,13 @@ typedef cpu_set_t numpool_processors;
 typedef int numpool_processors;
 #endif
 
-typedef struct numpool_sleeper {
-    struct numpool_sleeper *after;
+typedef struct numpool_helper {
+    struct numpool_helper *after;
     long id;                    /* the system's name of the thread */
-    int processor, kept_off;    /* where it ran; whether it must not wake there */
-    numpool_processors allowed; /* where it may run else */
-} numpool_sleeper;
+    atomic_int processor;       /* where it ran last */
+    int asleep, kept_off;       /* kept_off: where it must not run until it has the lock again, or -1 */
+    numpool_processors allowed; /* where it may run then */
+} numpool_helper;
 
 static struct {
     pthread_mutex_t lock; /* of all that follows; atomic members may be read without it */
@@ -68,7 +69,7 @@ static struct {
     numpool_shared *open;
     ptrdiff_t helpers, wanted; /* how many there are; how many all open work asks for */
     ptrdiff_t awake, asleep;   /* helpers that wait for work */
-    numpool_sleeper *sleepers; /* those asleep */
+    numpool_helper *list;      /* all helpers that have begun */
     ptrdiff_t waiting;         /* callers that wait for `left` */
     atomic_int news;           /* changes whenever work is opened */
     atomic_int processor;      /* of the last caller */
@@ -83,63 +84,72 @@ static inline long long numpool_now(void)
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+#ifdef __linux__
+static inline int numpool_processor(void) { return sched_getcpu(); }
+static inline long numpool_thread(void) { return syscall(SYS_gettid); }
+
+/* Where a thread (0: this one) may run; 0 if the system does not tell. */
+static int numpool_allowed(long thread, numpool_processors *allowed)
+{
+    return sched_getaffinity((pid_t)thread, sizeof *allowed, allowed) == 0;
+}
+
+/* Lets a thread run where `allowed` says, but for one processor (-1: none is left out). Returns whether it is so now. */
+static int numpool_allow(long thread, const numpool_processors *allowed, int but)
+{
+    cpu_set_t set = *allowed;
+    if (but >= 0) CPU_CLR(but, &set);
+    return CPU_COUNT(&set) > 0 && sched_setaffinity((pid_t)thread, sizeof set, &set) == 0;
+}
+#else
+static inline int numpool_processor(void) { return -1; }
+static inline long numpool_thread(void) { return 0; }
+static int numpool_allowed(long thread, numpool_processors *allowed)
+{
+    (void)thread, (void)allowed;
+    return 0;
+}
+static int numpool_allow(long thread, const numpool_processors *allowed, int but)
+{
+    (void)thread, (void)allowed, (void)but;
+    return 0;
+}
+#endif
+
 /* Waits awake until *value is not `old`, but not for long. */
-static void numpool_watch(atomic_int *value, int old)
+static void numpool_watch(atomic_int *value, int old, atomic_int *processor)
 {
     const long long start = numpool_now();
     long long spent = 0;
     while (atomic_load(value) == old && spent < NUMPOOL_AWAKE) {
+        atomic_store_explicit(processor, numpool_processor(), memory_order_relaxed);
         if (spent > NUMPOOL_EAGER) sched_yield();
         spent = numpool_now() - start;
     }
 }
 
-/* A helper stays off the caller's processor. The system may leave both together for as long as a loop of calls lasts: the
- * helper gives way, and is not seen to need a processor. */
-#ifdef __linux__
-static inline int numpool_processor(void) { return sched_getcpu(); }
-static inline long numpool_thread(void) { return syscall(SYS_gettid); }
-
-/* Whether a thread (0: this one) is now kept off a processor; `allowed` is what it may use else. */
-static int numpool_keep_off(long thread, int processor, numpool_processors *allowed)
-{
-    cpu_set_t others;
-    if (processor < 0 || sched_getaffinity((pid_t)thread, sizeof *allowed, allowed) != 0) return 0;
-    others = *allowed;
-    CPU_CLR(processor, &others);
-    return CPU_COUNT(&others) > 0 && sched_setaffinity((pid_t)thread, sizeof others, &others) == 0;
-}
-static void numpool_allow(const numpool_processors *allowed) { sched_setaffinity(0, sizeof *allowed, allowed); }
-#else
-static inline int numpool_processor(void) { return -1; }
-static inline long numpool_thread(void) { return 0; }
-static int numpool_keep_off(long thread, int processor, numpool_processors *allowed)
-{
-    (void)thread, (void)processor, (void)allowed;
-    return 0;
-}
-static void numpool_allow(const numpool_processors *allowed) { (void)allowed; }
-#endif
-
+/* A helper stays off the caller's processor. The system may wake it there (the halted processor of a virtual machine does
+ * not count as idle) and leave both there for as long as a loop of calls lasts: the caller has the processor, and the
+ * helper, next in its queue, does not run. So both look: the caller when it opens work, the helper when it runs. */
 static void numpool_step_aside(void)
 {
     const int processor = atomic_load(&numpool_team.processor);
     numpool_processors allowed;
-    if (numpool_processor() == processor && numpool_keep_off(0, processor, &allowed)) numpool_allow(&allowed);
+    if (processor >= 0 && numpool_processor() == processor && numpool_allowed(0, &allowed) &&
+        numpool_allow(0, &allowed, processor))
+        numpool_allow(0, &allowed, -1);
 }
 
-/* Sleeps until work is opened; the lock is held. */
-static void numpool_sleep(void)
+/* The lock is held. */
+static void numpool_keep_helpers_off(int processor, int sleepers_too)
 {
-    numpool_sleeper me = {.after = numpool_team.sleepers, .id = numpool_thread(), .processor = numpool_processor()};
-    numpool_team.sleepers = &me;
-    numpool_team.asleep++;
-    pthread_cond_wait(&numpool_team.opened, &numpool_team.lock);
-    numpool_team.asleep--;
-    numpool_sleeper **place = &numpool_team.sleepers;
-    while (*place != &me) place = &(*place)->after;
-    *place = me.after;
-    if (me.kept_off) numpool_allow(&me.allowed);
+    for (numpool_helper *helper = numpool_team.list; helper; helper = helper->after) {
+        const int near = atomic_load(&helper->processor) == processor || (sleepers_too && helper->asleep);
+        if (!near || helper->kept_off == processor) continue;
+        if ((helper->kept_off >= 0 || numpool_allowed(helper->id, &helper->allowed)) &&
+            numpool_allow(helper->id, &helper->allowed, processor))
+            helper->kept_off = processor;
+    }
 }
 
 static int numpool_run_parts(const numpool_shared *s, ptrdiff_t thread)
@@ -156,8 +166,13 @@ static int numpool_run_parts(const numpool_shared *s, ptrdiff_t thread)
 static void *numpool_help(void *unused)
 {
     (void)unused;
+    numpool_helper me = {.id = numpool_thread(), .processor = -1, .kept_off = -1};
     pthread_mutex_lock(&numpool_team.lock);
+    me.after = numpool_team.list;
+    numpool_team.list = &me;
     for (;;) {
+        if (me.kept_off >= 0) numpool_allow(0, &me.allowed, -1);
+        me.kept_off = -1;
         numpool_shared *s = numpool_team.open;
         while (s && s->joined == s->threads) s = s->after;
         if (s) {
@@ -175,11 +190,15 @@ static void *numpool_help(void *unused)
             numpool_team.awake++;
             pthread_mutex_unlock(&numpool_team.lock);
             numpool_step_aside();
-            numpool_watch(&numpool_team.news, seen);
+            numpool_watch(&numpool_team.news, seen, &me.processor);
             pthread_mutex_lock(&numpool_team.lock);
             numpool_team.awake--;
             if (atomic_load(&numpool_team.news) == seen) {
-                numpool_sleep();
+                me.asleep = 1;
+                numpool_team.asleep++;
+                pthread_cond_wait(&numpool_team.opened, &numpool_team.lock);
+                numpool_team.asleep--;
+                me.asleep = 0;
             }
         }
     }
@@ -211,9 +230,7 @@ static void numpool_open(numpool_shared *s)
     if (numpool_team.helpers < numpool_team.wanted) numpool_start_helpers();
     const int processor = numpool_processor();
     atomic_store(&numpool_team.processor, processor);
-    for (numpool_sleeper *helper = calls > 0 ? numpool_team.sleepers : NULL; helper; helper = helper->after)
-        if (helper->processor == processor && !helper->kept_off)
-            helper->kept_off = numpool_keep_off(helper->id, processor, &helper->allowed);
+    if (processor >= 0) numpool_keep_helpers_off(processor, calls > 0);
     atomic_fetch_add(&numpool_team.news, 1);
     pthread_mutex_unlock(&numpool_team.lock);
     while (calls-- > 0) pthread_cond_signal(&numpool_team.opened);
@@ -222,6 +239,7 @@ static void numpool_open(numpool_shared *s)
 static void numpool_close(numpool_shared *s)
 {
     int inside;
+    atomic_int here;
     pthread_mutex_lock(&numpool_team.lock);
     numpool_shared **place = &numpool_team.open;
     while (*place != s) place = &(*place)->after;
@@ -229,7 +247,7 @@ static void numpool_close(numpool_shared *s)
     numpool_team.wanted -= s->threads - 1;
     pthread_mutex_unlock(&numpool_team.lock);
     while ((inside = atomic_load(&s->inside)) != 0) {
-        numpool_watch(&s->inside, inside);
+        numpool_watch(&s->inside, inside, &here);
         if (atomic_load(&s->inside) != inside) continue;
         pthread_mutex_lock(&numpool_team.lock);
         numpool_team.waiting++;
