@@ -339,8 +339,6 @@ cdef class Plan:
             grid.block_cols = grid.cols
             if gradient == NUMPOOL_SCATTER:
                 grid.block_rows = (planes + MOST_SHARES - 1) // MOST_SHARES * job.h.size
-                if planes < threads:  # they share the lanes
-                    grid.block_lanes = max(LEAST_SHARE, grid.lanes // threads // LEAST_SHARE * LEAST_SHARE)
             else:
                 grid.rows, grid.cols = planes * job.h.out, job.w.out
             if gradient == NUMPOOL_CHECK:
@@ -348,8 +346,11 @@ cdef class Plan:
         grid.block_rows, grid.block_cols = min(grid.block_rows, grid.rows), min(grid.block_cols, grid.cols)
         grid.block_lanes = min(grid.block_lanes, grid.lanes)
         grid.across = (grid.cols + grid.block_cols - 1) // grid.block_cols
+        windows = (grid.rows + grid.block_rows - 1) // grid.block_rows * grid.across
+        if windows < threads:  # they share the lanes
+            grid.block_lanes = min(grid.block_lanes, max(LEAST_SHARE, grid.lanes // threads // LEAST_SHARE * LEAST_SHARE))
         grid.deep = (grid.lanes + grid.block_lanes - 1) // grid.block_lanes
-        grid.blocks = (grid.rows + grid.block_rows - 1) // grid.block_rows * grid.across * grid.deep
+        grid.blocks = windows * grid.deep
         return grid
 
     cdef ptrdiff_t scratch(self, const numpool_job *job, const Grid *grid) noexcept:

@@ -310,6 +310,12 @@ ALWAYS_INLINE ELEM FN(chosen)(int32_t tap, int32_t wanted, ELEM grad)
 #endif
 }
 
+/* The position of tap 0 of a piece's first window, which is inside the image. */
+ALWAYS_INLINE int64_t FN(window_start)(const numpool_job *job, const FN(piece) *piece)
+{
+    return piece->zero + piece->row * job->h.stride * job->position.row + piece->column * job->w.stride * job->position.pixel;
+}
+
 /* A row of windows two wide, single lanes, to one row of the input. Returns how many taps were found. */
 static ptrdiff_t FN(spread_pairs)(char *row, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t first, int32_t second)
 {
@@ -323,6 +329,61 @@ static ptrdiff_t FN(spread_pairs)(char *row, const int32_t *tap, const char *gra
     }
     return found;
 }
+
+#if KIND == KIND_FLOAT
+typedef ELEM FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
+typedef SIGNED(ELEM_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
+typedef int64_t FN(longs) __attribute__((vector_size(ELEM_SIZE == 4 ? 2 * VECTOR_BYTES : VECTOR_BYTES)));
+typedef uint8_t FN(bytes) __attribute__((vector_size(VECTOR_BYTES / ELEM_SIZE)));
+
+/* A window of kh x kw taps and of a vector of lanes or more, each tap's to its pixel. `missing` is not 0 where an index names
+ * no tap, and `beyond` gets bits from 32 on where one is far off. */
+ALWAYS_INLINE void FN(spread_taps)(const numpool_job *job, const FN(piece) *piece, char *to, ptrdiff_t kh, ptrdiff_t kw,
+                                   FN(ivec) *missing, FN(longs) *beyond)
+{
+    const ptrdiff_t row = job->x.row, pixel = job->x.pixel, each = VECTOR_BYTES / ELEM_SIZE, n = piece->n;
+    const int32_t down = (int32_t)(job->window_index ? kw : job->position.row);
+    const int32_t right = (int32_t)(job->window_index ? 1 : job->position.pixel);
+    const int64_t start = job->window_index ? 0 : FN(window_start)(job, piece);
+    const FN(ivec) none = (FN(ivec)){0} + (SIGNED(ELEM_SIZE))(job->window_index ? UINT8_MAX : -1 - start);
+    const int bytewise = job->window_index;
+    const char *index = piece->index, *grads = piece->grad;
+    FN(ivec) lost = *missing;
+    FN(longs) far = *beyond;
+    for (ptrdiff_t next = 0; next < n; next += each) {
+        const ptrdiff_t lane = numpool_min(next, n - each); /* the last vector may do some lanes again */
+        FN(ivec) tap, unnamed;
+        FN(vec) grad;
+        if (bytewise) {
+            FN(bytes) bytes;
+            memcpy(&bytes, index + lane, sizeof bytes);
+            tap = __builtin_convertvector(bytes, FN(ivec));
+        } else {
+            FN(longs) places;
+            memcpy(&places, index + lane * 8, sizeof places);
+            places -= start;
+            far |= places + ((int64_t)1 << 31);
+            tap = __builtin_convertvector(places, FN(ivec));
+        }
+        memcpy(&grad, grads + lane * ELEM_SIZE, sizeof grad);
+        unnamed = tap != none;
+        char *line = to + lane * ELEM_SIZE;
+        for (ptrdiff_t j = 0; j < kh; j++, line += row) {
+            char *at = line;
+            int32_t wanted = (int32_t)j * down;
+            for (ptrdiff_t k = 0; k < kw; k++, at += pixel, wanted += right) {
+                const FN(ivec) named = tap == (FN(ivec)){0} + wanted;
+                const FN(vec) own = (FN(vec))((FN(ivec))grad & named) + 0;
+                memcpy(at, &own, sizeof own);
+                unnamed ^= named;
+            }
+        }
+        lost |= unnamed;
+    }
+    *missing = lost;
+    *beyond = far;
+}
+#endif
 
 /* One tap of one window, to one pixel of the input. */
 static ptrdiff_t FN(spread_lanes)(char *pixel, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t wanted)
@@ -343,8 +404,7 @@ static ptrdiff_t FN(own_taps)(const numpool_job *job, const FN(piece) *piece, in
 {
     const int64_t *at = (const int64_t *)(const void *)piece->index;
     const int64_t step = piece->step + piece->move * job->w.stride * job->position.pixel;
-    const int64_t start = piece->zero + piece->row * job->h.stride * job->position.row
-                          + piece->column * job->w.stride * job->position.pixel;
+    const int64_t start = FN(window_start)(job, piece);
     int32_t some = 0;
     if (job->window_index) {
         FN(read_taps)(job, piece, tap);
@@ -376,10 +436,25 @@ static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *ti
         FN(piece) piece = FN(row_at)(job, tile, plane, r);
         if (piece.move && job->x.pixel != ELEM_SIZE)
             return NUMPOOL_FOREIGN;
+#if KIND == KIND_FLOAT
+        const int vectors = !piece.move && lanes * ELEM_SIZE >= VECTOR_BYTES && piece.step == 0
+                            && (!job->window_index || job->index_size == 1);
+        FN(ivec) lost = {0};
+        FN(longs) beyond = {0};
+#endif
         do {
+            char *at = to + piece.column * kw * job->x.pixel;
+#if KIND == KIND_FLOAT
+            if (vectors) {
+                if (kh == 2 && kw == 2)
+                    FN(spread_taps)(job, &piece, at, 2, 2, &lost, &beyond);
+                else
+                    FN(spread_taps)(job, &piece, at, kh, kw, &lost, &beyond);
+                continue;
+            }
+#endif
             ptrdiff_t missing = FN(own_taps)(job, &piece, tap);
-            for (ptrdiff_t j = 0; j < kh; j++) {
-                char *at = to + j * job->x.row + piece.column * kw * job->x.pixel;
+            for (ptrdiff_t j = 0; j < kh; j++, at += job->x.row) {
                 const int32_t first = (int32_t)j * down;
                 if (piece.move)
                     missing -= FN(spread_pairs)(at, tap, piece.grad, piece.n, first, first + right);
@@ -390,6 +465,11 @@ static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *ti
             if (missing)
                 return NUMPOOL_FOREIGN;
         } while (FN(advance)(job, &piece));
+#if KIND == KIND_FLOAT
+        for (size_t i = 0; i < VECTOR_BYTES / ELEM_SIZE; i++)
+            if (lost[i] || (uint64_t)beyond[i] > UINT32_MAX)
+                return NUMPOOL_FOREIGN;
+#endif
         for (ptrdiff_t j = 0; j < rows; j++)
             for (ptrdiff_t x = j < kh ? job->w.out * kw : 0; x < job->w.in; x++)
                 memset(to + j * job->x.row + x * job->x.pixel, 0, lanes * ELEM_SIZE);

@@ -38,6 +38,8 @@ MOST_SMALL_LANES = 352
 SMALL_INPUT = 128 * 1024
 # Below this a row of windows is not cut into column blocks.
 MOST_ROW_BYTES = 32 * 1024
+# The same of windows that share no row: what is read once is best read as it lies.
+MOST_LONE_BYTES = 120 * 1024
 # A wide window of an average is running sums where it would else be more taps than this.
 LEAST_RUN = 8
 # Bytes of scratch rows of such a block where it is taller than a window, at most, and of one row: taller blocks and
@@ -150,12 +152,9 @@ def blocks(
             some = max(1, min(some, MOST_ROW_BYTES // (min(h.kernel, _kernels.PART) * size)))
         return {"block": (1, 1, min(lanes, some)), "parts": True}
     some = lanes
-    if w.extent * lanes * size > MOST_ROW_BYTES:
-        some = min(lanes, max(16, MOST_ROW_BYTES // (w.extent * size) // 16 * 16))
-    elif (
-        rows < 16 and lanes >= 128 and h.kernel * w.kernel > 16
-    ):  # few windows, all of them large: threads share the lanes
-        some = max(64, lanes // 16 // 16 * 16)
+    most = MOST_ROW_BYTES if h.out > 1 and h.kernel > h.stride else MOST_LONE_BYTES
+    if w.extent * lanes * size > most:
+        some = min(lanes, max(16, most // (w.extent * size) // 16 * 16))
     down = runs(h, operation, dtype, True)
     if down or runs(w, operation, dtype, False):
         cols = min(w.out, max(w.extent, (RUN_ROW_BYTES // (some * size) - w.extent) // w.stride + 1))

@@ -149,7 +149,7 @@ def make_spec(
         "divisor": divisor,
         "out_code": OUTS.index(y.dtype.name) if y.dtype.name in OUTS else 0,
         "out_size": y.itemsize,
-        "cost": x.nbytes + y.nbytes,
+        "cost": x.nbytes + y.nbytes + (index[0].nbytes if index else 0),
         "parts": False,
         "scatter": False,
         "own_tables": own_tables,
