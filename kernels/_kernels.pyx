@@ -7,6 +7,7 @@ knows row ranges and pointers; what arguments mean, and every error but out of m
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
@@ -16,7 +17,12 @@ cdef extern from "arrays.h":
     int numpool_import() except -1
     bint numpool_is_array(object)
     bint numpool_is_readable(object)
-    bint numpool_is_plain(object)
+    ctypedef struct numpool_layout:
+        PyObject *dtype
+        int ndim
+        Py_ssize_t *dims
+        Py_ssize_t *strides
+    bint numpool_lies(object, const numpool_layout *)
     void *numpool_data(object)
     int numpool_ndim(object)
     Py_ssize_t *numpool_dims(object)
@@ -287,7 +293,7 @@ cdef class Plan:
     cdef readonly ptrdiff_t cost     # bytes read and written
     cdef bint y_dense, own_tables
     cdef readonly tuple outputs      # (shape to allocate, transposition or None, dtype) of each
-    cdef tuple orders                # of each, the transposition back or None
+    cdef numpool_layout results[2]   # the same, as they lie
     cdef readonly dict spec
 
     def __init__(self, dict spec):
@@ -326,7 +332,16 @@ cdef class Plan:
         self.y_dense = spec["y_dense"]
         self.own_tables = spec["own_tables"]
         self.outputs = spec["outputs"]
-        self.orders = tuple([axes and sorted(range(len(axes)), key=axes.__getitem__) for _, axes, _ in self.outputs])
+        for (shape, axes, dtype), result in zip(self.outputs, range(2)):
+            self.lay(&self.results[result], shape, axes or range(len(shape)), dtype)
+
+    cdef int lay(self, numpool_layout *to, shape, axes, dtype) except -1:
+        steps = [dtype.itemsize]
+        for n in reversed(shape[1:]):
+            steps.insert(0, steps[0] * n)
+        to.dtype, to.ndim = <PyObject *>dtype, len(shape)
+        for i, axis in enumerate(axes):
+            to.dims[i], to.strides[i] = shape[axis], steps[axis]
 
     cdef Grid grid(self, int gradient, int threads) noexcept:
         """The blocks of the call, or of one pass of an extremum's gradient."""
@@ -401,17 +416,14 @@ cdef class Plan:
     def accepts(self, tuple arrays, out):
         """`out` as a tuple where it lies as a new result would and far from the inputs; None: look at it in full."""
         cdef tuple outs = (out,) if len(self.outputs) == 1 else tuple(out) if isinstance(out, (tuple, list)) else ()
-        cdef object a, b, laid, shape, order, dtype
+        cdef Py_ssize_t i
         if len(outs) != len(self.outputs):
             return None
-        for a, (shape, _, dtype), order in zip(outs, self.outputs, self.orders):
-            if not numpool_is_array(a) or a.dtype is not dtype or (order is not None and a.ndim != len(order)):
-                return None
-            laid = a if order is None else a.transpose(order)
-            if not numpool_is_plain(laid) or laid.shape != shape:
+        for i in range(len(outs)):
+            if not numpool_lies(outs[i], &self.results[i]):
                 return None
             for b in arrays:
-                if overlap(a, b):
+                if overlap(outs[i], b):
                     return None
         if len(outs) == 2 and overlap(outs[0], outs[1]):
             return None
@@ -452,17 +464,20 @@ cdef class Plan:
         return outs
 
 
-def move(object index, object source, object target, ptrdiff_t plane, ptrdiff_t lanes, bint gather, int threads):
+def move(
+    object index, object source, object target, ptrdiff_t positions, ptrdiff_t plane, ptrdiff_t lanes, bint gather,
+    int threads
+):
     """Move elements by index, see move.h: to `target` (zeros elsewhere), or with `gather` to it from where they point.
 
-    All three lie in C order, `index` is int64. Returns whether every index was -1 or inside its plane; if not, what
-    they hold is not to be used.
+    All three lie in C order, `index` is int64; `positions` are those of all planes, times lanes. Without a `target` (None)
+    the indices are looked at and nothing is moved. Returns whether every index was -1 or inside its plane; if not, what
+    `target` holds is not to be used.
     """
     cdef numpool_move work
     cdef char *memory
     cdef int bad
     cdef ptrdiff_t count = index.size
-    cdef ptrdiff_t positions = target.size if not gather else source.size
     if count == 0 or positions == 0:
         return True
     work.planes = positions // (plane * lanes)
@@ -470,7 +485,7 @@ def move(object index, object source, object target, ptrdiff_t plane, ptrdiff_t 
     work.plane, work.lanes, work.size, work.gather = plane, lanes, numpool_itemsize(source), gather
     work.index = <const int64_t *>numpool_data(index)
     work.source = <const char *>numpool_data(source)
-    work.to = <char *>numpool_data(target)
+    work.to = <char *>numpool_data(target) if target is not None else NULL
     threads = min(threads, <int>min(work.planes, 1024))
     work.parts = 1 if threads == 1 else min(work.planes, threads * PARTS_A_THREAD)
     memory = <char *>malloc(threads * NUMPOOL_RANGE + 64)

@@ -94,6 +94,7 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define PREFETCH PREFETCH_ROWS
 #include "fold.h"
 #undef PREFETCH
+#include "tall.h"
 
 ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
 #define RUNNING_WIDE 4

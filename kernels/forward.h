@@ -77,12 +77,10 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
         f.dst_pitch = pitch;
         f.rows = next - r;
         f.n = pixels * lanes;
-#ifdef TALL
-        if (dense && f.taps > TALL && f.n >= LANES) {
+        if (dense && f.taps > NUMPOOL_TALL && f.n >= LANES) {
             FN(down_tall)(&f);
             continue;
         }
-#endif
         if (dense) {
             FN(down_guarded)(&f, job->x.end);
             continue;
@@ -95,12 +93,10 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
             g.dst_pitch = lanes * ACC_SIZE;
             g.rows = pixels;
             g.n = lanes;
-#ifdef TALL
-            if (g.taps > TALL && g.n >= LANES) {
+            if (g.taps > NUMPOOL_TALL && g.n >= LANES) {
                 FN(down_tall)(&g);
                 continue;
             }
-#endif
             FN(down_guarded)(&g, job->x.end);
         }
     }

@@ -105,6 +105,9 @@ typedef struct {
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512
 
+/* Taps from which a window is folded eight rows after eight, each from end to end. */
+#define NUMPOOL_TALL 16
+
 /* Bytes of a row of sums up to which it is filled whole where it has padding. */
 #define NUMPOOL_FILLED 512
 

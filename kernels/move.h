@@ -5,14 +5,13 @@
  * is used as an address before it has been compared with the size of the plane. */
 #ifndef NUMPOOL_MOVE_H
 #define NUMPOOL_MOVE_H
-#include <string.h>
-#include "job.h"
+#include "lanes.h"
 
 typedef struct {
     ptrdiff_t planes, count, plane, lanes, size; /* indices a plane and lane; positions a plane; bytes of an element */
     const int64_t *index;
     const char *from;
-    char *to;
+    char *to; /* NULL: the indices are looked at and nothing is moved */
     int gather;
     ptrdiff_t parts;
 } numpool_move;
@@ -28,12 +27,23 @@ typedef struct {
 #define MOVED uint64_t
 #include "move_type.h"
 
+/* Whether one of n indices names no place. */
+static int numpool_move_look(const int64_t *index, ptrdiff_t n, uint64_t plane)
+{
+    int64_t bad = 0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        bad |= ((uint64_t)index[i] >= plane) & (index[i] != -1);
+    return bad != 0;
+}
+
 /* One part of a call, as team.h hands them out. */
 static int numpool_move_part(void *given, ptrdiff_t part, ptrdiff_t thread)
 {
     const numpool_move *m = given;
     const ptrdiff_t first = part * m->planes / m->parts, last = (part + 1) * m->planes / m->parts;
+    const ptrdiff_t row = m->count * m->lanes;
     (void)thread;
+    if (!m->to) return numpool_move_look(m->index + first * row, (last - first) * row, (uint64_t)m->plane);
     switch (m->size) {
     case 1: return numpool_move_uint8_t(m, first, last);
     case 2: return numpool_move_uint16_t(m, first, last);

@@ -38,5 +38,12 @@ def attempt(
 ) -> tuple[np.ndarray, ...] | None: ...
 def remember(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], plan: Plan) -> None: ...
 def move(
-    index: np.ndarray, source: np.ndarray, target: np.ndarray, plane: int, lanes: int, gather: bool, threads: int
+    index: np.ndarray,
+    source: np.ndarray,
+    target: np.ndarray | None,
+    positions: int,
+    plane: int,
+    lanes: int,
+    gather: bool,
+    threads: int,
 ) -> bool: ...

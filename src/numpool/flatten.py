@@ -19,6 +19,9 @@ LEAST_LANES = 16
 # Columns below which a plane is left as it is: most of each vector would be idle.
 LEAST_COLUMNS = 8
 
+# Columns that a line is folded to, the best first: vectors of sums, of which each row adds one or two.
+LINE_COLUMNS = (16, 8, 32, 24, 12)
+
 
 @dataclass
 class Flat:
@@ -98,6 +101,8 @@ def flatten(
         drop_an_axis(flat, way in ("fold", "across"))
     if len(flat.axes) == 1 and way == "fold" and lanes >= LEAST_LANES:
         flat.insert(1, lane)
+    if len(flat.axes) == 1 and way == "across":
+        fold_line(flat)
     while len(flat.axes) < 3:
         flat.insert(0, [flat.step(t, 0) * flat.length(t, 0) for t in (X, Y, INDEX, POSITION)])
     if way == "fold" and lanes == 1 and most_columns:
@@ -117,6 +122,16 @@ def fold_plane(flat: Flat, most: int) -> None:
     flat.axes[1:] = [whole_axis(n // columns), whole_axis(columns)]
     for thing in (X, POSITION):
         flat.steps[thing][-2] = flat.step(thing, 2) * columns
+
+
+def fold_line(flat: Flat) -> None:
+    """A window that is all of a line as one over rows of a few elements each, which depend on its length alone."""
+    line = flat.axes[0]
+    columns = next((c for c in LINE_COLUMNS if line.size % c == 0 and line.size > c), 0)
+    if not is_whole(line) or not columns:
+        return
+    flat.insert(0, [flat.step(t, 0) * (columns if t in (X, POSITION) else 1) for t in (X, Y, INDEX, POSITION)])
+    flat.axes[:] = [whole_axis(line.size // columns), whole_axis(columns)]
 
 
 def drop_an_axis(flat: Flat, fold: bool) -> None:

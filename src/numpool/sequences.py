@@ -63,19 +63,6 @@ def checked_lengths(lengths: Any, shape: tuple[int, ...], axis: int) -> np.ndarr
 # --- k-max -----------------------------------------------------------------------------------------------------------
 
 
-def falling(x: np.ndarray) -> np.ndarray:
-    """Integers that rise as the values of `x` fall: NaN first of all, both zeros alike."""
-    if x.dtype.kind == "b":
-        x = x.view(np.uint8)
-    if x.dtype.kind in "iu":
-        return ~x
-    wide: Any = x.astype(np.float64 if x.dtype == np.float64 else np.float32)
-    wide += 0.0  # -0.0 becomes 0.0
-    keys = wide.view(f"i{wide.dtype.itemsize}")
-    top = np.iinfo(keys.dtype).max
-    return ~np.where(np.isnan(wide), top, keys ^ (keys >> (8 * wide.dtype.itemsize - 1) & top))
-
-
 def lowest(dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "b":
         return False
@@ -84,21 +71,30 @@ def lowest(dtype: np.dtype[Any]) -> Any:
 
 def largest_steps(x: np.ndarray, k: int, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Along the last axis, the k largest of each sample's steps in their order, and where they stand; -1 for none."""
-    keys, steps = falling(x), np.arange(x.shape[-1])
-    counts = None if lengths is None else lengths.reshape([-1, 1, 1] if x.ndim == 3 else [1, 1])
-    if counts is not None:
-        keys = np.where(steps < counts, keys, np.iinfo(keys.dtype).max)  # behind their equals, which stand before them
-    if keys.dtype.itemsize < 8:  # with its step behind it no key is another's equal
-        middle = 2**31 if keys.dtype == np.uint32 else 0  # keys fill the upper half of an int64
-        both = (keys.astype(np.int64) - middle) << 32 | steps
-        where = np.sort(np.partition(both, k - 1, axis=-1)[..., :k] & 0xFFFFFFFF, axis=-1)
-    else:
-        where = np.sort(np.argsort(keys, axis=-1, kind="stable")[..., :k], axis=-1)
-    values = np.take_along_axis(x, where, -1)
+    length, counts = x.shape[-1], None
+    values: Any = x.view(np.uint8) if x.dtype.kind == "b" else x
+    if x.dtype.itemsize == 2 and x.dtype.kind not in "iu":
+        values = x.astype(np.float32)  # NumPy knows no bfloat16, and sorts float16 slowly
+    if lengths is not None:
+        counts = lengths.reshape([-1, 1, 1] if x.ndim == 3 else [1, 1])
+        values = np.where(np.arange(length) < counts, values, np.array(lowest(x.dtype), values.dtype))
+    least = np.partition(values, length - k, axis=-1)[..., length - k, None]  # NaN is largest there too
+    kept = values >= least
+    nan = np.isnan(values) if values.dtype.kind == "f" else np.zeros_like(kept)
+    kept |= nan
+    crowded = np.count_nonzero(kept, axis=-1) > k
+    if crowded.any():  # of those that are like the least, the first ones
+        rows, low = values[crowded], least[crowded]
+        alike = (rows == low) | (nan[crowded] & np.isnan(low))
+        above = kept[crowded] & ~alike
+        room = k - np.count_nonzero(above, axis=-1)[..., None]
+        kept[crowded] = above | (alike & (np.cumsum(alike, axis=-1) <= room))
+    where = (np.flatnonzero(kept) % length).reshape(*x.shape[:-1], k) if kept.size else np.zeros((*x.shape[:-1], k), int)
+    picked = np.take_along_axis(x, where, -1)
     if counts is not None:
         missing = where >= counts
-        values, where = np.where(missing, np.array(lowest(x.dtype), x.dtype), values), np.where(missing, -1, where)
-    return values, where
+        picked, where = np.where(missing, np.array(lowest(x.dtype), x.dtype), picked), np.where(missing, -1, where)
+    return picked, where
 
 
 @overload

@@ -83,14 +83,14 @@ def moved(
     result = Result(shape, source.dtype)
     outs = checked_outs(out, (result,), (source, indices))
     direct = outs is not None and outs[0].flags.c_contiguous and outs[0].flags.aligned and outs[0].dtype.isnative
-    if direct and indices.size and (indices.min() < -1 or indices.max() >= sizes):  # before anything is written
-        raise ValueError(plane.wrong(indices))
     target = outs[0] if outs is not None and direct else np.empty(shape, source.dtype)
     lanes = shape[-1] if is_channels_last(plane.layout) else 1
     arrays = (np.ascontiguousarray(indices), np.ascontiguousarray(source))
-    nbytes = target.nbytes + sum(a.nbytes for a in arrays)
-    if not _kernels.move(*arrays, target, sizes, lanes, gather, plan_threads(nbytes)):
-        raise ValueError(plane.wrong(indices))
+    positions = source.size if gather else target.size
+    threads = plan_threads(target.nbytes + sum(a.nbytes for a in arrays))
+    for to in (None, target) if direct else (target,):  # a given `out` is written once all indices have been looked at
+        if not _kernels.move(*arrays, to, positions, sizes, lanes, gather, threads):
+            raise ValueError(plane.wrong(indices))
     return target if outs is None or direct else written(outs, (target,))[0]
 
 
