@@ -84,7 +84,7 @@ static int FN(places)(const numpool_job *job, const FN(piece) *piece, ptrdiff_t 
 }
 
 /* The beginning of an output row: as many windows as can go together. */
-static FN(piece) FN(row_at)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t row)
+ALWAYS_INLINE FN(piece) FN(row_at)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t row)
 {
     const int single = job->lanes == 1 && job->index.pixel == job->index_size && job->y.pixel == ELEM_SIZE;
     return (FN(piece)){.index = job->index.data + numpool_lead(job, job->index.lead, plane) + row * job->index.row
@@ -213,6 +213,16 @@ ALWAYS_INLINE void FN(find_inside)(const FN(taps) *taps, const FN(piece) *piece,
     *last = numpool_max(*first, numpool_min(taps->right - piece->column, piece->n));
 }
 
+/* All elements of a piece of byte taps. */
+ALWAYS_INLINE int FN(add_row_taps)(const numpool_job *job, const FN(piece) *piece, const FN(taps) *taps, ptrdiff_t move,
+                                   ACC *sums)
+{
+    ptrdiff_t first, last;
+    FN(find_inside)(taps, piece, &first, &last);
+    return FN(add_edge_taps)(job, piece, 0, first, taps->at, move, sums) | FN(add_taps)(piece, first, last, taps->at, move, sums)
+           | FN(add_edge_taps)(job, piece, last, piece->n, taps->at, move, sums);
+}
+
 /* The windows of one plane. */
 static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t pitch, ptrdiff_t pixel,
                        const FN(taps) *taps, char *scratch, ACC *sums)
@@ -241,7 +251,6 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
         FN(piece) piece = FN(row_at)(job, tile, plane, r);
         do {
             FN(piece) own = piece;
-            ptrdiff_t first, last;
             if (KIND == KIND_HALF) {
                 COMMON(widen)((char *)grads, piece.grad, piece.n);
                 own.grad = (const char *)grads;
@@ -253,10 +262,7 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
                 const ptrdiff_t move = own.move ? job->w.stride * pixel : 1;
                 ACC *from = sums + (r * job->h.stride - job->h.before) * pitch
                             + (own.column * job->w.stride - job->w.before) * pixel;
-                FN(find_inside)(taps, &own, &first, &last);
-                bad |= FN(add_edge_taps)(job, &own, 0, first, taps->at, move, from);
-                bad |= FN(add_taps)(&own, first, last, taps->at, move, from);
-                bad |= FN(add_edge_taps)(job, &own, last, own.n, taps->at, move, from);
+                bad |= FN(add_row_taps)(job, &own, taps, move, from);
             } else if (FN(places)(job, &own, pitch, pixel, numbers, place)) {
                 return NUMPOOL_BAD;
             } else {
@@ -266,6 +272,31 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
                         sums[place[i] + i * !own.move] += grad[i];
             }
         } while (FN(advance)(job, &piece));
+    }
+    return bad;
+}
+
+/* Whether planes of single lanes lie one behind the other, and positions count the elements of each. */
+static int FN(is_stack)(const numpool_job *job)
+{
+    const ptrdiff_t in = job->h.in * job->w.in, out = job->h.out * job->w.out;
+    return KIND == KIND_FLOAT && job->lanes == 1 && FN(counts_pixels)(job) && FN(is_flat)(job)
+           && job->position.row == job->w.in && job->x.pixel == ELEM_SIZE && job->x.row == job->w.in * ELEM_SIZE
+           && (job->leads == 0
+               || (job->leads == 1 && job->position.lead[0] == 0 && job->x.lead[0] == in * ELEM_SIZE
+                   && job->y.lead[0] == out * ELEM_SIZE && job->index.lead[0] == out * job->index_size));
+}
+
+/* The windows of such planes: most are small, and what is done once a plane counts. */
+static int FN(scatter_stack)(const numpool_job *job, ptrdiff_t first, ptrdiff_t last)
+{
+    const ptrdiff_t in = job->h.in * job->w.in, out = job->h.out * job->w.out;
+    const char *index = job->index.data + first * out * 8, *grad = job->y.data + first * out * ELEM_SIZE;
+    ACC *sums = (ACC *)(void *)job->x.data + first * in;
+    int bad = 0;
+    for (ptrdiff_t plane = first; plane < last; plane++, index += out * 8, grad += out * ELEM_SIZE, sums += in) {
+        memset(sums, 0, in * ACC_SIZE);
+        bad |= FN(add_positions)(index, 8, grad, ACC_SIZE, out, 1, 0, (uint64_t)in, 1, sums);
     }
     return bad;
 }
@@ -282,6 +313,8 @@ static ptrdiff_t FN(scatter_block)(const numpool_job *job, const numpool_tile *t
     /* what is zeroed at once: a plane, a row, or a pixel */
     const ptrdiff_t columns = pixel == lanes ? job->w.in : 1, rows = columns > 1 && pitch == in_row ? job->h.in : 1;
     FN(taps) *taps = (FN(taps) *)(void *)scratch;
+    if (FN(is_stack)(job))
+        return FN(scatter_stack)(job, tile->row0 / job->h.in, tile->row1 / job->h.in) ? NUMPOOL_BAD : 0;
     if (job->window_index && job->index_size == 1)
         FN(fill_taps)(job, pitch, pixel, taps);
     for (ptrdiff_t plane = tile->row0 / job->h.in; plane < tile->row1 / job->h.in; plane++) {

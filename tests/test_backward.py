@@ -262,3 +262,29 @@ def test_windows_side_by_side_may_name_places_of_each_other(layout, level, given
             numpool.max_pool2d_backward(g, i, shape, out=out, **args)
     if given:
         assert bits(out) == bits(before)
+
+
+@pytest.mark.parametrize("index", ["plane", "window"])
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vectors_of_windows_side_by_side_see_every_wrong_index(dtype, level, index):
+    # channels below, at and beyond a whole number of vectors; the last vector does some of its lanes again
+    for channels in (3, 8, 16, 31, 32, 40):
+        x = exact_data((1, 6, 9, channels), dtype, np.random.default_rng(channels))
+        args = dict(kernel_size=(2, 3), layout="NHWC", index=index)
+        y, i = numpool.max_pool2d(x, return_indices=True, **args)
+        g = np.where(y > 0, exact_data(y.shape, dtype, np.random.default_rng(1)), y.dtype.type(-0.0))
+        none = np.iinfo(i.dtype).max if index == "window" else -1
+        i[0, 1, 2, ::3] = none
+        want = reference.max_pool2d_backward(g, i, x.shape, **args)
+        wrong = [6, 200] if index == "window" else [54, -2, 2**31, int(i[0, 0, 0, -1]) + 2**32, -(2**63), 2**63 - 1]
+        with numpool.use_level(level):
+            got = numpool.max_pool2d_backward(g, i, x.shape, **args)
+            assert bits(got + 0.0) == bits(want + 0.0)
+            assert not (np.signbit(got) & (got == 0)).any()  # a sum that began at 0
+            for place in ((0, 0, 0, -1), (0, 2, 2, 0)):
+                for value in wrong:
+                    bad = i.copy()
+                    bad[place] = value
+                    with pytest.raises(ValueError, match="indices must be"):
+                        numpool.max_pool2d_backward(g, bad, x.shape, **args)

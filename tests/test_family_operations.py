@@ -524,6 +524,28 @@ def test_averages_over_one_axis_have_the_same_bits_however_their_memory_lies(dty
         np.testing.assert_array_equal(np.moveaxis(numpool.avg_pool1d(last, *window, layout="NLC"), -1, 1), want)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("steps", [17, 32, 40, 96, 509, 513, 1000])
+def test_averages_of_whole_lines_have_the_same_bits_in_both_layouts_and_any_memory(steps, dtype):
+    x = np.random.default_rng(steps).standard_normal((2, 19, steps)).astype(dtype)
+    want = numpool.avg_over_time(x)
+    exact = x.astype(np.longdouble).mean(-1)
+    near = np.abs(x.astype(np.longdouble)).mean(-1) * 4 * np.finfo(dtype).eps
+    assert (np.abs(want - exact) <= near).all()
+    last, apart = np.ascontiguousarray(np.moveaxis(x, 1, -1)), np.repeat(x, 2, axis=-1)[..., ::2]
+    for level in numpool.levels():
+        with numpool.use_level(level):
+            for got in (
+                numpool.avg_over_time(x),
+                numpool.avg_over_time(apart),
+                numpool.avg_over_time(last, layout="NLC"),
+                numpool.avg_over_time(np.asfortranarray(last), layout="NLC"),
+                numpool.avg_pool1d(x, steps)[..., 0],
+                numpool.adaptive_avg_pool1d(last, 1, layout="NLC")[:, 0],
+            ):
+                np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("source", ["float16", "float32"])
 def test_averages_in_a_wider_dtype_are_as_accurate_as_that(source):
     x = (np.abs(np.random.default_rng(0).standard_normal((2, 3, 8, 8))) + 0.01).astype(source)

@@ -32,6 +32,8 @@ SUM_ROW_BYTES = 5 * 1024
 SMALL_ROWS = 8
 # The same of windows read where they lie: rows of many lanes often lie a page apart, in the same few sets of a cache.
 ROWS_AS_IS = 4
+# Rows of a block of windows that are folded in registers, whatever their length.
+SLID_ROWS = 8
 # Lanes of a block of small windows that are packed.
 MOST_SMALL_LANES = 352
 # Input of a block of small windows, which scratch holds some rows at a time: what all rows share is made once a block.
@@ -162,6 +164,9 @@ def blocks(
         room, most = (TALL_BYTES, per_row * h.kernel) if operation in ("max", "min") else (RUN_BYTES, MOST_RUN_BYTES)
         tall = min(max(h.kernel, room // per_row), max(room, most) // per_row)
         return {"block": (max(16, tall), cols, some)}
+    if not arg and not deep and lanes * size >= 64 and dtype in FLOATS and (operation != "average" or divisor):
+        if is_slid(h, w):
+            return {"block": (min(h.out, SLID_ROWS), w.out, lanes)}
     high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
     room = BLOCK_BYTES * (4 if arg else 1)
     cols = w.out
@@ -170,6 +175,12 @@ def blocks(
         cols = min(w.out, max(1, (least - w.extent) // w.stride + 1))
     per_row = ((cols - 1) * w.stride + w.extent if not arg else cols) * some * size * (h.stride if arg else 1)
     return {"block": (max(1, (room - high * per_row) // per_row), cols, some)}
+
+
+def is_slid(h: Axis, w: Axis) -> bool:
+    """Whether windows are folded in registers, without scratch (slide.h)."""
+    small = h.kernel == w.kernel in (2, 3) and h.dilation == w.dilation == 1 and h.table is w.table is None
+    return small and h.before < h.kernel and (h.out - 1) * h.stride - h.before < h.size
 
 
 def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> dict[str, Any]:

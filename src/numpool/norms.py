@@ -129,7 +129,8 @@ def norm_gradient(
     grad: np.ndarray, x: np.ndarray, y: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]
 ) -> np.ndarray:
     """The gradient of `norms`: each window gives g * sign(x) * (|x| / y) ** (p - 1), and nothing where y = 0."""
-    g, x, y = (a.astype(np.float64) for a in (grad, x, y))
+    g, y = grad.astype(np.float64), y.astype(np.float64)
+    x = x.astype(np.float64) if x.dtype.kind != "f" or x.dtype.itemsize == 2 else x
     sizes = y[np.isfinite(y) & (y > 0)]
     mild = (
         np.isfinite(x).all()
@@ -139,10 +140,14 @@ def norm_gradient(
     if 1 <= p <= 3 and mild and all(a.dilation == 1 for a in axes):  # the factors apart neither overflow nor vanish
         with np.errstate(divide="ignore", invalid="ignore"):
             weights = np.where(y == 0, 0.0, g * raised(y, p - 1) ** -1.0 if p != 1 else g)
-        shares = perform(spread_of(weights, x.shape, layout, axes, 1), None, ())[0]
-        factor = np.sign(x) if p == 1 else x if p == 2 else np.sign(x) * raised(np.abs(x), p - 1)
-        return np.where(x == 0, 0.0, factor * shares)
-    around = padded(x, layout, axes, 0.0)
+        total = perform(spread_of(weights, x.shape, layout, axes, 1), None, ())[0]
+        total *= np.sign(x) if p != 2 else x
+        if p not in (1, 2):
+            total *= raised(absolute(x), p - 1)
+        if not np.isfinite(weights).all():
+            total[x == 0] = 0
+        return total
+    around = padded(x.astype(np.float64, copy=False), layout, axes, 0.0)
     total = np.zeros_like(around)
     for tap, to in zip(taps(around, layout, axes), taps(total, layout, axes), strict=True):
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -48,6 +48,7 @@ from numpool.geometry import (
     output_shape,
     spatial_axes,
     spatial_sizes,
+    whole_axis,
     windows,
 )
 from numpool.indices import Indices
@@ -149,7 +150,7 @@ def make_spec(
         "divisor": divisor,
         "out_code": OUTS.index(y.dtype.name) if y.dtype.name in OUTS else 0,
         "out_size": y.itemsize,
-        "cost": x.nbytes + y.nbytes + (index[0].nbytes if index else 0),
+        "cost": x.nbytes + y.nbytes,
         "parts": False,
         "scatter": False,
         "own_tables": own_tables,
@@ -363,6 +364,10 @@ def spread_of(
     grad, at = readable(grad, layout)
     if 0 in shape:
         return Call(None, (grad,), (result,), at)
+    if len(axes) == 3 and all(map(is_whole, axes)):
+        return Call(
+            None, (grad,), (result,), at, compute=lambda out: (spread_line(grad, shape, layout, override, out),)
+        )
     deep = len(axes) == 3 and not is_copy(axes[0])
     if any(a.table is not None for a in axes) or (deep and not all(map(is_copy, axes[1:]))):
         return Call(
@@ -384,6 +389,18 @@ def adaptive_average_backward_call(rank: int, sources: tuple[Any, ...], args: tu
         raise ValueError(f"grad_output must have as many axes as input_shape {shape}; got shape {grad.shape}")
     axes = adaptive_windows(shape, layout, spatial_sizes(grad.shape, layout))
     return spread_of(checked_gradient(grad, shape, layout, axes), shape, layout, axes)
+
+
+def spread_line(grad: np.ndarray, shape: Shape, layout: str, override: int, out: Arrays | None) -> np.ndarray:
+    """The gradient of an average over all of three axes, as over one line; to `out` where its memory allows."""
+    spatial, known = spatial_axes(len(shape), layout), LAYOUTS[1][is_channels_last(layout)]
+    n = prod(shape[a] for a in spatial)
+    lead, lanes = shape[: spatial[0]], shape[spatial[-1] + 1 :]
+    direct = out is not None and out[0].dtype == grad.dtype and out[0].flags.c_contiguous
+    result: np.ndarray = out[0] if out is not None and direct else np.empty(shape, grad.dtype)
+    call = spread_of(grad.reshape((*lead, 1, *lanes)), (*lead, n, *lanes), known, (whole_axis(n),), override)
+    perform(call, result.reshape((*lead, n, *lanes)), ())
+    return result
 
 
 def spread_apart(

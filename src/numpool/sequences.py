@@ -89,7 +89,7 @@ def largest_steps(x: np.ndarray, k: int, lengths: np.ndarray | None) -> tuple[np
         above = kept[crowded] & ~alike
         room = k - np.count_nonzero(above, axis=-1)[..., None]
         kept[crowded] = above | (alike & (np.cumsum(alike, axis=-1) <= room))
-    where = (np.flatnonzero(kept) % length).reshape(*x.shape[:-1], k) if kept.size else np.zeros((*x.shape[:-1], k), int)
+    where = (np.flatnonzero(kept) % length).reshape(*x.shape[:-1], k)
     picked = np.take_along_axis(x, where, -1)
     if counts is not None:
         missing = where >= counts
