@@ -19,8 +19,8 @@ LEAST_LANES = 16
 # Columns below which a plane is left as it is: most of each vector would be idle.
 LEAST_COLUMNS = 8
 
-# Columns that a line is folded to, the best first: vectors of sums, of which each row adds one or two.
-LINE_COLUMNS = (16, 8, 32, 24, 12)
+# Columns that a line is folded to, the best first: a vector of sums at most.
+LINE_COLUMNS = (8, 4, 6, 5, 7, 9, 11, 13)
 
 
 @dataclass

@@ -141,9 +141,9 @@ def norm_gradient(
         with np.errstate(divide="ignore", invalid="ignore"):
             weights = np.where(y == 0, 0.0, g * raised(y, p - 1) ** -1.0 if p != 1 else g)
         total = perform(spread_of(weights, x.shape, layout, axes, 1), None, ())[0]
-        total *= np.sign(x) if p != 2 else x
+        total *= x if p in (2, 3) else np.sign(x)
         if p not in (1, 2):
-            total *= raised(absolute(x), p - 1)
+            total *= np.abs(x) if p == 3 else raised(absolute(x), p - 1)
         if not np.isfinite(weights).all():
             total[x == 0] = 0
         return total

@@ -335,18 +335,17 @@ def drawn(
     weights = weights_of(values)
     shape = values.shape[1:]
     with np.errstate(over="ignore"):
-        total = weights.sum(0)
-    odd = ~((total > 0) & np.isfinite(total))  # without a positive tap, with NaN or infinity, or beyond the range
+        steps = np.cumsum(weights, axis=0)
+    odd = ~((steps[-1] > 0) & np.isfinite(steps[-1]))  # no positive tap, NaN or infinity, or beyond the range
     if odd.any():
         there = np.stack([np.broadcast_to(t, shape) for t in taps(inside(x.shape, layout, axes), layout, axes)])
-        weights[:, odd] = odd_weights(weights[:, odd], there[:, odd])
-    steps = np.cumsum(weights, axis=0)
+        steps[:, odd] = np.cumsum(odd_weights(weights[:, odd], there[:, odd]), axis=0)
     # drawn in one order for both layouts: batch, channel, row, column
     last = is_channels_last(layout)
     u = rng.random((*shape[:-3], shape[-1], *shape[-3:-1]) if last else shape)
     goal = (np.moveaxis(u, -3, -1) if last else u) * steps[-1]
     goal = np.minimum(goal, np.nextafter(steps[-1], 0))  # rounded, u * total may be the total
-    chosen = (steps <= goal).sum(0)
+    chosen = np.count_nonzero(steps <= goal, axis=0)
     chosen[steps[-1] == 0] = -1
     drawn_values = np.take_along_axis(values, np.maximum(chosen, 0)[None], 0)[0]
     return np.where(chosen < 0, values.dtype.type(0), drawn_values), chosen
@@ -435,8 +434,9 @@ def stochastic_pool2d(
         if not training:
             return (expected(x, known, axes).astype(x.dtype),)
         values, chosen = drawn(x, known, axes, source)
-        places, _ = numbers.places(chosen)
-        return (values, meaning.named(places, chosen >= 0, chosen))[: len(results)]
+        if not return_indices:
+            return (values,)
+        return values, meaning.named(numbers.places(chosen)[0], chosen >= 0, chosen)
 
     made = deliver(tuple(results), compute, out, (x,))
     return made if return_indices else made[0]
