@@ -40,7 +40,7 @@ MOST_SMALL_LANES = 352
 SMALL_INPUT = 128 * 1024
 # Below this a row of windows is not cut into column blocks.
 MOST_ROW_BYTES = 32 * 1024
-# The same of windows that share no row: what is read once is best read as it lies.
+# The same of windows that share no row (without indices): what is read once is best read as it lies.
 MOST_LONE_BYTES = 120 * 1024
 # A wide window of an average is running sums where it would else be more taps than this.
 LEAST_RUN = 8
@@ -154,7 +154,8 @@ def blocks(
             some = max(1, min(some, MOST_ROW_BYTES // (min(h.kernel, _kernels.PART) * size)))
         return {"block": (1, 1, min(lanes, some)), "parts": True}
     some = lanes
-    most = MOST_ROW_BYTES if h.out > 1 and h.kernel > h.stride else MOST_LONE_BYTES
+    alone = not arg and (h.out == 1 or h.kernel <= h.stride)
+    most = MOST_LONE_BYTES if alone else MOST_ROW_BYTES
     if w.extent * lanes * size > most:
         some = min(lanes, max(16, most // (w.extent * size) // 16 * 16))
     down = runs(h, operation, dtype, True)
