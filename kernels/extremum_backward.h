@@ -213,16 +213,6 @@ ALWAYS_INLINE void FN(find_inside)(const FN(taps) *taps, const FN(piece) *piece,
     *last = numpool_max(*first, numpool_min(taps->right - piece->column, piece->n));
 }
 
-/* All elements of a piece of byte taps. */
-ALWAYS_INLINE int FN(add_row_taps)(const numpool_job *job, const FN(piece) *piece, const FN(taps) *taps, ptrdiff_t move,
-                                   ACC *sums)
-{
-    ptrdiff_t first, last;
-    FN(find_inside)(taps, piece, &first, &last);
-    return FN(add_edge_taps)(job, piece, 0, first, taps->at, move, sums) | FN(add_taps)(piece, first, last, taps->at, move, sums)
-           | FN(add_edge_taps)(job, piece, last, piece->n, taps->at, move, sums);
-}
-
 /* The windows of one plane. */
 static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t pitch, ptrdiff_t pixel,
                        const FN(taps) *taps, char *scratch, ACC *sums)
@@ -251,6 +241,7 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
         FN(piece) piece = FN(row_at)(job, tile, plane, r);
         do {
             FN(piece) own = piece;
+            ptrdiff_t first, last;
             if (KIND == KIND_HALF) {
                 COMMON(widen)((char *)grads, piece.grad, piece.n);
                 own.grad = (const char *)grads;
@@ -262,7 +253,10 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
                 const ptrdiff_t move = own.move ? job->w.stride * pixel : 1;
                 ACC *from = sums + (r * job->h.stride - job->h.before) * pitch
                             + (own.column * job->w.stride - job->w.before) * pixel;
-                bad |= FN(add_row_taps)(job, &own, taps, move, from);
+                FN(find_inside)(taps, &own, &first, &last);
+                bad |= FN(add_edge_taps)(job, &own, 0, first, taps->at, move, from);
+                bad |= FN(add_taps)(&own, first, last, taps->at, move, from);
+                bad |= FN(add_edge_taps)(job, &own, last, own.n, taps->at, move, from);
             } else if (FN(places)(job, &own, pitch, pixel, numbers, place)) {
                 return NUMPOOL_BAD;
             } else {

@@ -77,7 +77,7 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
         f.dst_pitch = pitch;
         f.rows = next - r;
         f.n = pixels * lanes;
-        if (dense && f.taps > NUMPOOL_TALL && f.n >= LANES) {
+        if (dense && f.taps > NUMPOOL_TALL && f.n >= NUMPOOL_TALL_WIDTH * LANES) {
             FN(down_tall)(&f);
             continue;
         }

@@ -105,8 +105,10 @@ typedef struct {
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512
 
-/* Taps from which a window is folded eight rows after eight, each from end to end. */
+/* Taps from which a window is folded eight rows after eight, each from end to end; and vectors of a row, below which all of a
+ * column stays in a register instead. */
 #define NUMPOOL_TALL 16
+#define NUMPOOL_TALL_WIDTH 4
 
 /* Bytes of a row of sums up to which it is filled whole where it has padding. */
 #define NUMPOOL_FILLED 512

@@ -19,7 +19,7 @@ LEAST_LANES = 16
 # Columns below which a plane is left as it is: most of each vector would be idle.
 LEAST_COLUMNS = 8
 
-# Columns that a line is folded to, the best first: a vector of sums at most.
+# Columns that a line is folded to, the best first (bench/README.md); a line that none divides is folded across.
 LINE_COLUMNS = (8, 4, 6, 5, 7, 9, 11, 13)
 
 

@@ -359,7 +359,7 @@ def average_backward_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, 
 def spread_of(
     grad: np.ndarray, shape: Shape, layout: str, axes: tuple[Axis, ...], override: int = 0, padded: bool = False
 ) -> Call:
-    """The gradient of an average over regular windows, of which three axes' have one at least that is a copy."""
+    """The gradient of an average over windows already known."""
     result, common = Result(shape, grad.dtype), common_divisor(axes, override, padded)
     grad, at = readable(grad, layout)
     if 0 in shape:
