@@ -139,6 +139,8 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
 #endif
 #define SLIDE_SIZE ELEM_SIZE
 #define SLIDES(job) 1
+#define FLAT_DOWN FLAT_TAPS
+#define NO_TAP FN(identity)()
 #include "slide.h"
 #endif
 

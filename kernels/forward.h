@@ -81,6 +81,10 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
             FN(down_tall)(&f);
             continue;
         }
+        if (dense && f.src_pitch == f.n * ELEM_SIZE && f.dst_pitch == f.n * ACC_SIZE) { /* rows end to end: one */
+            f.n *= f.rows;
+            f.rows = 1;
+        }
         if (dense) {
             FN(down_guarded)(&f, job->x.end);
             continue;
@@ -222,6 +226,10 @@ static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const
     }
 }
 
+#ifdef SLIDES
+#include "flat.h"
+#endif
+
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
@@ -252,6 +260,12 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t apart = rows * pitch + passed * pitch + slab + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
     const ptrdiff_t results_apart = PARTS == 2 ? apart : 0;
 #ifdef SLIDES
+    if (FN(is_flat)(job, tile)) {
+        if (!scratch)
+            return FN(flat_bytes)(job);
+        FN(flat)(job, tile, scratch);
+        return 0;
+    }
     if (FN(slides)(job, lanes)) {
         if (!scratch)
             return (job->h.kernel + 1) * FN(slide_pitch)(job, cols);

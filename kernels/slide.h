@@ -162,6 +162,3 @@ static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *sc
     }
 }
 #undef SLIDE_WIDE
-#undef SLIDE_PUT
-#undef SLIDE_SIZE
-#undef SLIDE_NOTHING

@@ -17,4 +17,9 @@
 #undef LAST
 #undef LAST2
 #undef SLIDES
+#undef SLIDE_PUT
+#undef SLIDE_SIZE
+#undef SLIDE_NOTHING
+#undef NO_TAP
+#undef FLAT_DOWN
 #undef TRANSPOSE_NOTHING

@@ -34,6 +34,10 @@ SMALL_ROWS = 8
 ROWS_AS_IS = 4
 # Rows of a block of windows that are folded in registers, whatever their length.
 SLID_ROWS = 8
+# Input of a block of planes that go as one long row; its masks, which are made once a block; taps of their windows, at most.
+FLAT_INPUT = 128 * 1024
+FLAT_MASKS = 16 * 1024
+FLAT_TAPS = 7
 # Lanes of a block of small windows that are packed.
 MOST_SMALL_LANES = 352
 # Input of a block of small windows, which scratch holds some rows at a time: what all rows share is made once a block.
@@ -168,6 +172,8 @@ def blocks(
     if not arg and not deep and lanes * size >= 64 and dtype in FLOATS and (operation != "average" or divisor):
         if is_slid(h, w):
             return {"block": (min(h.out, SLID_ROWS), w.out, lanes)}
+    if not deep and lanes == 1 and is_flat(operation, h, w, size) and (operation != "average" or divisor):
+        return {"block": (max(1, FLAT_INPUT // (w.out * size)), w.out, 1)}
     high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
     room = BLOCK_BYTES * (4 if arg else 1)
     cols = w.out
@@ -182,6 +188,13 @@ def is_slid(h: Axis, w: Axis) -> bool:
     """Whether windows are folded in registers, without scratch (slide.h)."""
     small = h.kernel == w.kernel in (2, 3) and h.dilation == w.dilation == 1 and h.table is w.table is None
     return small and h.before < h.kernel and (h.out - 1) * h.stride - h.before < h.size
+
+
+def is_flat(operation: str, h: Axis, w: Axis, size: int) -> bool:
+    """Whether planes of single lanes may go as one long row (flat.h, which knows more)."""
+    regular = all(a.table is None and a.dilation == a.stride == 1 and a.out == a.size for a in (h, w))
+    most = {"max": FLAT_TAPS, "min": FLAT_TAPS, "average": 3}.get(operation, 0)
+    return regular and h.kernel <= most and w.kernel <= FLAT_TAPS and h.kernel * h.size * w.size * size <= FLAT_MASKS
 
 
 def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> dict[str, Any]:
