@@ -14,13 +14,14 @@
 typedef struct {
     ptrdiff_t period, step, taps, before;
     const char *at;
-    ptrdiff_t apart; /* bytes from one tap's masks to the next: a vector may begin at any position */
+    ptrdiff_t apart; /* bytes from one tap's masks to the next: a vector may begin at any position; 0: a lone tap needs none */
 } FN(masks);
 
 ALWAYS_INLINE FN(masks) FN(masks_of)(const numpool_axis *axis, ptrdiff_t step, const char *at)
 {
     const ptrdiff_t period = axis->in * step;
-    return (FN(masks)){period, step, axis->kernel, axis->before, at, (period + LANES) * ACC_SIZE};
+    return (FN(masks)){period, step, axis->kernel, axis->before, at,
+                       axis->kernel > 1 ? (period + LANES) * ACC_SIZE : 0};
 }
 
 static int FN(is_flat_axis)(const numpool_axis *axis, ptrdiff_t most)
@@ -55,7 +56,7 @@ static ptrdiff_t FN(flat_bytes)(const numpool_job *job)
 static void FN(fill_masks)(const FN(masks) *m, char *to)
 {
     const ptrdiff_t bytes = m->period * ACC_SIZE;
-    for (ptrdiff_t t = 0; t < m->taps; t++, to += m->apart) {
+    for (ptrdiff_t t = 0; m->apart && t < m->taps; t++, to += m->apart) {
         const ptrdiff_t low = numpool_min(numpool_max(m->before - t, 0) * m->step * ACC_SIZE, bytes);
         const ptrdiff_t high = numpool_min(numpool_max(t - m->before, 0) * m->step * ACC_SIZE, bytes);
         memset(to, -1, bytes);
@@ -150,6 +151,7 @@ static __attribute__((noinline)) void FN(flat_rows_down)(const numpool_job *job,
     FN(flat_down)(job, m, src, 0, low, at, sums, (int)m->taps, (int)m->before, 1);
     switch (8 * m->taps + m->before) { /* constants, so that the taps stay in registers */
     case 8 * 3 + 1: FN(flat_down)(job, m, src, low, high, inner, sums, 3, 1, 0); break;
+    case 8 * 1: FN(flat_down)(job, m, src, low, high, inner, sums, 1, 0, 0); break;
     case 8 * 2: FN(flat_down)(job, m, src, low, high, inner, sums, 2, 0, 0); break;
     case 8 * 5 + 2: FN(flat_down)(job, m, src, low, high, inner, sums, 5, 2, 0); break;
     default: FN(flat_down)(job, m, src, low, high, inner, sums, (int)m->taps, (int)m->before, 0);
@@ -167,6 +169,7 @@ static __attribute__((noinline)) void FN(flat_rows_across)(const numpool_job *jo
     case 8 * 3 + 1: FN(flat_across)(job, m, sums, n, out, limit, 3, 1); break;
     case 8 * 2: FN(flat_across)(job, m, sums, n, out, limit, 2, 0); break;
     case 8 * 5 + 2: FN(flat_across)(job, m, sums, n, out, limit, 5, 2); break;
+    case 8 * 7 + 3: FN(flat_across)(job, m, sums, n, out, limit, 7, 3); break;
     default: FN(flat_across)(job, m, sums, n, out, limit, (int)m->taps, (int)m->before);
     }
 }

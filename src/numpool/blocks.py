@@ -194,7 +194,8 @@ def is_flat(operation: str, h: Axis, w: Axis, size: int) -> bool:
     """Whether planes of single lanes may go as one long row (flat.h, which knows more)."""
     regular = all(a.table is None and a.dilation == a.stride == 1 and a.out == a.size for a in (h, w))
     most = {"max": FLAT_TAPS, "min": FLAT_TAPS, "average": 3}.get(operation, 0)
-    return regular and h.kernel <= most and w.kernel <= FLAT_TAPS and h.kernel * h.size * w.size * size <= FLAT_MASKS
+    few = h.kernel == 1 or h.kernel * h.size * w.size * size <= FLAT_MASKS
+    return regular and few and h.kernel <= most and w.kernel <= FLAT_TAPS
 
 
 def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> dict[str, Any]:
