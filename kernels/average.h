@@ -14,15 +14,20 @@
 #if KIND == KIND_INT
 #if ELEM_SIZE == 8
 #define PARTS 2
+#define SUMS int64pairs
 #else
 #define PARTS 1
 #endif
 #if ELEM_SIZE <= 2 && !WIDE
 #define ACC int32_t
 #define ACC_SIZE 4
+#define SUMS int32
 #else
 #define ACC int64_t
 #define ACC_SIZE 8
+#if PARTS == 1
+#define SUMS int64
+#endif
 #endif
 #define TREE ACC
 #elif ELEM_SIZE == 8
@@ -30,19 +35,27 @@
 #define ACC_SIZE 8
 #define TREE double
 #define PARTS (1 + WIDE)
+#if WIDE
+#define SUMS float64pairs
+#else
+#define SUMS float64
+#endif
 #elif WIDE
 #define ACC double
 #define ACC_SIZE 8
 #define TREE float
 #define PARTS 1
+#define SUMS float64
 #else
 #define ACC float
 #define ACC_SIZE 4
 #define TREE float
 #define PARTS 1
+#define SUMS float32
 #endif
 #define LANES LANES_OF(ACC_SIZE)
-#define OWN_RESULT (!WIDE && PARTS == 1) /* may be divided in the stage that makes them: results of the input's type */
+#define OWN_RESULT (!WIDE && PARTS == 1 && OWN_OUT >= 0) /* may be divided in the stage that makes them: results of the
+                                                          * input's type */
 #if OWN_RESULT
 #define DIRECT(job) ((job)->divisor && FN(divides)(job, (job)->divisor))
 #define LAST last
@@ -329,6 +342,7 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, int64_t divisor)
 #define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
 #define PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
 #include "fold.h"
+#if KIND != KIND_INT || ELEM_SIZE == 1 /* as in extremum.h */
 #define SLIDE_PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
 #define SLIDE_SIZE ELEM_SIZE
 #define SLIDES(job) DIRECT(job)
@@ -343,40 +357,13 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, int64_t divisor)
 #endif
 #include "slide.h"
 #endif
+#endif
 
 /* --- the division ------------------------------------------------------------------------------------------------ */
-
-#if KIND == KIND_INT
-ALWAYS_INLINE __int128 FN(total)(const char *sums, ptrdiff_t apart, ptrdiff_t i)
-{
-    const ACC *high = (const ACC *)(const void *)sums;
-#if PARTS == 2
-    return ((__int128)high[i] << 32) + ((const ACC *)(const void *)(sums + apart))[i];
-#else
-    (void)apart;
-    return high[i];
-#endif
-}
-#if ACC_SIZE == 4
-#define QUOTIENT(i) ((double)((const ACC *)(const void *)sums)[i] / (double)divisor)
-#else
-#define QUOTIENT(i) numpool_ratio(FN(total)(sums, apart, i), divisor)
-#endif
-#elif PARTS == 2
-ALWAYS_INLINE double FN(total)(const char *sums, ptrdiff_t apart, ptrdiff_t i)
-{
-    double high = ((const ACC *)(const void *)sums)[i], both = high + ((const ACC *)(const void *)(sums + apart))[i];
-    return high - high == 0 ? both : high; /* the errors of an infinite sum are NaN */
-}
-#define QUOTIENT(i) (FN(total)(sums, apart, i) / (double)divisor)
-#else
-#define QUOTIENT(i) ((double)((const ACC *)(const void *)sums)[i] / (double)divisor)
-#endif
 
 /* n sums, divided, to the output's number type. */
 static void FN(divide)(const numpool_job *job, const char *sums, ptrdiff_t apart, ptrdiff_t n, int64_t divisor, char *out)
 {
-    (void)apart;
 #if OWN_RESULT
     if (FN(divides)(job, divisor)) {
         ptrdiff_t i = 0;
@@ -390,54 +377,7 @@ static void FN(divide)(const numpool_job *job, const char *sums, ptrdiff_t apart
         return;
     }
 #endif
-#if KIND != KIND_INT && WIDE && PARTS == 1
-    if (job->out_code == OUT_FLOAT32) { /* the product is a double or two from the quotient: as a float, the same but */
-        const double factor = 1 / (double)divisor, *from = (const double *)(const void *)sums; /* once in 2**28 */
-        float *to = (float *)(void *)out;
-        for (ptrdiff_t i = 0; i < n; i++)
-            to[i] = (float)(from[i] * factor);
-        return;
-    }
-#endif
-    switch (job->out_code) {
-    case OUT_FLOAT16:
-        for (ptrdiff_t i = 0; i < n; i++)
-            ((uint16_t *)(void *)out)[i] = numpool_float16_store(numpool_round_to_odd(QUOTIENT(i)));
-        break;
-    case OUT_BFLOAT16:
-        for (ptrdiff_t i = 0; i < n; i++)
-            ((uint16_t *)(void *)out)[i] = numpool_bfloat16_store(numpool_round_to_odd(QUOTIENT(i)));
-        break;
-    case OUT_FLOAT32:
-        for (ptrdiff_t i = 0; i < n; i++)
-            ((float *)(void *)out)[i] = (float)QUOTIENT(i);
-        break;
-    case OUT_FLOAT64:
-        for (ptrdiff_t i = 0; i < n; i++)
-            ((double *)(void *)out)[i] = QUOTIENT(i);
-        break;
-#if KIND == KIND_INT
-#if PARTS == 1 && ACC_SIZE == 4
-#define ROUNDED(i, low, high) numpool_round_small(((const ACC *)(const void *)sums)[i], divisor, low, high)
-#else
-#define ROUNDED(i, low, high) numpool_round(FN(total)(sums, apart, i), divisor, low, high)
-#endif
-#define INTEGER_CASE(code, type, low, high) \
-    case code: for (ptrdiff_t i = 0; i < n; i++) ((type *)(void *)out)[i] = (type)ROUNDED(i, low, high); break
-    INTEGER_CASE(OUT_INT8, int8_t, INT8_MIN, INT8_MAX);
-    INTEGER_CASE(OUT_INT16, int16_t, INT16_MIN, INT16_MAX);
-    INTEGER_CASE(OUT_INT32, int32_t, INT32_MIN, INT32_MAX);
-    INTEGER_CASE(OUT_UINT8, uint8_t, 0, UINT8_MAX);
-    INTEGER_CASE(OUT_UINT16, uint16_t, 0, UINT16_MAX);
-    INTEGER_CASE(OUT_UINT32, uint32_t, 0, UINT32_MAX);
-#undef ROUNDED
-#define ROUNDED(i, low, high) numpool_round(FN(total)(sums, apart, i), divisor, low, high)
-    INTEGER_CASE(OUT_INT64, int64_t, INT64_MIN, INT64_MAX);
-    INTEGER_CASE(OUT_UINT64, uint64_t, 0, UINT64_MAX);
-#undef ROUNDED
-#undef INTEGER_CASE
-#endif
-    }
+    NUMPOOL_JOIN(divide, SUMS, all)(job->out_code, sums, apart, n, divisor, out);
 }
 
 static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t first,
@@ -473,7 +413,7 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #undef RUNNING_WIDE
 #undef RUNS_ACROSS
 #undef NARROW
-#undef QUOTIENT
+#undef SUMS
 #undef TREE
 #undef OWN_RESULT
 #undef LOAD_HALF

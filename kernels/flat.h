@@ -95,7 +95,7 @@ ALWAYS_INLINE void FN(flat_down)(const numpool_job *job, const FN(masks) *given,
     src -= before * row;
     for (ptrdiff_t i = from; i < to; i += LANES) {
         const char *p = src + i * ELEM_SIZE;
-        FN(vec) tap[FLAT_TAPS];
+        FN(vec) tap[FLAT_TAPS + 1]; /* a tree has room for 8 */
         if (!guarded)
             __builtin_prefetch(p + (taps - 1) * row + PREFETCH_AHEAD);
         for (int t = 0; t < taps; t++, p += row) {
@@ -120,7 +120,7 @@ ALWAYS_INLINE void FN(flat_across)(const numpool_job *job, const FN(masks) *give
     (void)f;
     sums -= before * ACC_SIZE;
     for (ptrdiff_t i = 0; i < n; i += LANES, d += LANES * SLIDE_SIZE) {
-        FN(vec) tap[FLAT_TAPS];
+        FN(vec) tap[FLAT_TAPS + 1]; /* a tree has room for 8 */
         for (int t = 0; t < taps; t++) {
             tap[t] = FN(load)(sums + (i + t) * ACC_SIZE);
             if (t != before)

@@ -268,7 +268,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     }
     if (FN(slides)(job, lanes)) {
         if (!scratch)
-            return (job->h.kernel + 1) * FN(slide_pitch)(job, cols);
+            return FN(slide_bytes)(job, tile);
         FN(slide)(job, tile, scratch);
         return 0;
     }

@@ -35,6 +35,8 @@
 #undef OPERATION
 #undef MINIMUM
 
+#include "divides.h"
+
 #define OPERATION average
 #define WIDE 0
 #define TEMPLATE "average.h"

@@ -26,7 +26,8 @@ typedef struct {
     numpool_fold fold;           /* what the stages' words look at */
     ptrdiff_t start, low, high;  /* the first window's first column; the columns that exist and are wanted */
     ptrdiff_t rows;              /* of a plane; none where no column is there */
-    char *scratch;               /* single: a row of the identity, and the copies of rows; start is its first column */
+    ptrdiff_t hop;               /* rows of the image that a row of windows is the first to read, if no more than there are */
+    char *scratch;               /* single: a row of nothing, and the copies of rows; start is its first column */
     ptrdiff_t pitch;
 } FN(sliding);
 
@@ -83,26 +84,41 @@ static __attribute__((noinline)) void FN(slide_last)(char *d, FN(vec) x, ptrdiff
 
 #define SLIDE_WIDE 4 /* vectors of a pixel done together */
 
-/* `wide` vectors of column c, folded down. */
-ALWAYS_INLINE void FN(pixel)(const FN(sliding) *s, const numpool_fold *f, const char *row, ptrdiff_t c, int taps,
-                             int wide, FN(vec) *v)
+/* A column of the rows of a window: where it lies in each, and bytes to the next. A row that does not exist is a single
+ * pixel of SLIDE_NOTHING, so that every window has as many rows. */
+typedef struct {
+    const char *at[3];
+    ptrdiff_t pixel[3];
+} FN(column);
+
+/* The vector `skip` bytes into a pixel, folded down. */
+ALWAYS_INLINE FN(vec) FN(folded)(const FN(sliding) *s, const FN(column) *column, ptrdiff_t skip, int taps)
 {
-    if (c < s->low || c >= s->high) {
-        for (int u = 0; u < wide; u++)
-            v[u] = FN(identity)();
-        return;
-    }
-    const char *p = row + c * s->job->x.pixel;
-    for (int u = 0; u < wide; u++, p += LANES * ELEM_SIZE) {
-        PREFETCH_ROWS(p, taps, f);
-        v[u] = FN(down_window)(p, f->step, taps, f);
-    }
+    FN(vec) tap[3];
+    for (int t = 0; t < taps; t++)
+        tap[t] = FN(down_window)(column->at[t] + skip, 0, 1, NULL);
+    __builtin_prefetch(column->at[taps - 1] + skip + PREFETCH_AHEAD);
+    if (s->hop > 1)
+        __builtin_prefetch(column->at[taps - 2] + skip + PREFETCH_AHEAD);
+    return FN(slide_tree)(tap, 0, 1, taps, NULL);
+}
+
+ALWAYS_INLINE void FN(go_on)(FN(column) *column, ptrdiff_t columns, int taps)
+{
+    for (int t = 0; t < taps; t++)
+        column->at[t] += columns * column->pixel[t];
+}
+
+/* `wide` vectors of column c; then on to the next. */
+ALWAYS_INLINE void FN(pixel)(const FN(sliding) *s, FN(column) *column, ptrdiff_t c, int taps, int wide, FN(vec) *v)
+{
+    const int there = c >= s->low && c < s->high;
+    for (int u = 0; u < wide; u++)
+        v[u] = there ? FN(folded)(s, column, u * LANES * ELEM_SIZE, taps) : FN(identity)();
+    FN(go_on)(column, 1, taps);
 }
 
 #define SLIDE_KERNEL 2
-#define SLIDE_HOP 1
-#include "slide_window.h"
-#define SLIDE_KERNEL 2
 #define SLIDE_HOP 2
 #include "slide_window.h"
 #define SLIDE_KERNEL 3
@@ -110,9 +126,6 @@ ALWAYS_INLINE void FN(pixel)(const FN(sliding) *s, const numpool_fold *f, const 
 #include "slide_window.h"
 #define SLIDE_KERNEL 3
 #define SLIDE_HOP 2
-#include "slide_window.h"
-#define SLIDE_KERNEL 3
-#define SLIDE_HOP 3
 #include "slide_window.h"
 
 /* --- the tile ---------------------------------------------------------------------------------------------------- */
@@ -120,10 +133,10 @@ ALWAYS_INLINE void FN(pixel)(const FN(sliding) *s, const numpool_fold *f, const 
 static int FN(slides)(const numpool_job *job, ptrdiff_t lanes)
 {
     const numpool_axis *h = &job->h, *w = &job->w;
-    const int single = lanes == 1 && w->stride <= 2 && w->before <= LANES && job->x.pixel == ELEM_SIZE
-                       && job->y.pixel == SLIDE_SIZE;
-    return SLIDES(job) && !job->d.out && !h->table && !w->table && (single || lanes >= LANES) && h->step == 1 && w->step == 1 && h->kernel == w->kernel
-           && (h->kernel == 2 || h->kernel == 3)
+    const int single = lanes == 1 && w->before <= LANES && job->x.pixel == ELEM_SIZE && job->y.pixel == SLIDE_SIZE;
+    const int known = (w->kernel == 2 && w->stride == 2) || (w->kernel == 3 && w->stride <= 2);
+    return SLIDES(job) && !job->d.out && !h->table && !w->table && (single || lanes >= LANES) && h->step == 1 && w->step == 1
+           && h->kernel == w->kernel && known
            && h->before < h->kernel && (h->out - 1) * h->stride - h->before < h->in; /* each window has a row */
 }
 
@@ -134,31 +147,39 @@ ALWAYS_INLINE ptrdiff_t FN(slide_pitch)(const numpool_job *job, ptrdiff_t cols)
     return (vectors + 1) * LANES * ELEM_SIZE;
 }
 
+/* Scratch: a row of nothing and the copies of rows; or a pixel of nothing. */
+static ptrdiff_t FN(slide_bytes)(const numpool_job *job, const numpool_tile *tile)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
+    return lanes == 1 ? (job->h.kernel + 1) * FN(slide_pitch)(job, cols) : lanes * ELEM_SIZE;
+}
+
+static void FN(fill_nothing)(char *to, ptrdiff_t bytes)
+{
+    const ELEM nothing = SLIDE_NOTHING;
+    for (ptrdiff_t i = 0; i < bytes; i += ELEM_SIZE)
+        memcpy(to + i, &nothing, ELEM_SIZE);
+}
+
 static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const numpool_axis *w = &job->w;
     const ptrdiff_t cols = tile->col1 - tile->col0;
     FN(sliding) s = {.job = job, .tile = tile, .fold = {.job = job, .divisor = job->divisor},
                      .start = tile->col0 * w->stride - w->before, .scratch = scratch,
-                     .pitch = FN(slide_pitch)(job, cols)};
+                     .pitch = FN(slide_pitch)(job, cols), .hop = job->h.stride};
     s.low = numpool_max(s.start, 0);
     s.high = numpool_max(s.low, numpool_min(s.start + (cols - 1) * w->stride + w->kernel, w->in));
     s.rows = s.low < s.high ? job->h.in : 0;
     const int single = tile->lane1 - tile->lane0 == 1;
-    if (single) {
-        ptrdiff_t inner, outer, first = tile->row0 % job->h.out;
-        numpool_interior(&job->h, &inner, &outer);
-        const ELEM nothing = SLIDE_NOTHING;
-        if (first < inner || first + tile->row1 - tile->row0 > outer || s.rows == 0)
-            for (ptrdiff_t i = 0; i < s.pitch; i += ELEM_SIZE)
-                memcpy(scratch + i, &nothing, ELEM_SIZE);
-    }
-    switch (4 * w->kernel + numpool_min(w->kernel, w->stride)) {
-    case 4 * 2 + 1: (single ? FN(single_2_1) : FN(many_2_1))(&s); break;
-    case 4 * 2 + 2: (single ? FN(single_2_2) : FN(many_2_2))(&s); break;
-    case 4 * 3 + 1: (single ? FN(single_3_1) : FN(many_3_1))(&s); break;
-    case 4 * 3 + 2: (single ? FN(single_3_2) : FN(many_3_2))(&s); break;
-    default: FN(many_3_3)(&s);
+    ptrdiff_t inner, outer, first = tile->row0 % job->h.out;
+    numpool_interior(&job->h, &inner, &outer);
+    if (first < inner || first + tile->row1 - tile->row0 > outer || s.rows == 0)
+        FN(fill_nothing)(scratch, single ? s.pitch : FN(slide_bytes)(job, tile));
+    switch (2 * w->kernel + w->stride) {
+    case 2 * 2 + 2: (single ? FN(single_2_2) : FN(many_2_2))(&s); break;
+    case 2 * 3 + 1: (single ? FN(single_3_1) : FN(many_3_1))(&s); break;
+    default: (single ? FN(single_3_2) : FN(many_3_2))(&s);
     }
 }
 #undef SLIDE_WIDE

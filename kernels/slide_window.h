@@ -2,7 +2,6 @@
  * but SLIDE_HOP columns (the stride; where they share none, the kernel). */
 #define NAME_(kind) NUMPOOL_JOIN(FN(kind), SLIDE_KERNEL, SLIDE_HOP)
 
-#if SLIDE_HOP <= 2
 /* What a vector of windows needs of the columns from c on: SLIDE_HOP vectors, each of every SLIDE_HOP-th column. At a
  * row's ends `present` says which lanes are there, and `any` whether one is. */
 typedef struct {
@@ -136,109 +135,88 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
         }
     }
 }
-#endif
 
-/* `cols` windows in a row over `wide` vectors of each pixel, the first from column c on. */
-ALWAYS_INLINE void NAME_(vectors)(const FN(sliding) *s, const numpool_fold *f, const char *row, char *d, ptrdiff_t c,
-                                  ptrdiff_t cols, int taps, int wide)
+/* Windows [from, cols) of a row over `wide` vectors of each pixel; `column` is column s->start. */
+ALWAYS_INLINE void NAME_(vectors)(const FN(sliding) *s, FN(column) column, char *d, ptrdiff_t from, ptrdiff_t cols, int wide)
 {
-    FN(vec) v[SLIDE_KERNEL][SLIDE_WIDE];
+    const numpool_fold *f = &s->fold;
     const ptrdiff_t dst_pixel = s->job->y.pixel;
+    ptrdiff_t c = s->start + from * SLIDE_HOP;
+    FN(vec) v[SLIDE_KERNEL][SLIDE_WIDE];
+    (void)f;
+    FN(go_on)(&column, from * SLIDE_HOP, SLIDE_KERNEL);
     for (int t = SLIDE_HOP; t < SLIDE_KERNEL; t++)
-        FN(pixel)(s, f, row, c++, taps, wide, v[t]);
-    for (ptrdiff_t j = 0; j < cols; j++, d += dst_pixel, c += s->job->w.stride - SLIDE_HOP) {
+        FN(pixel)(s, &column, c++, SLIDE_KERNEL, wide, v[t]);
+    d += from * dst_pixel;
+    for (ptrdiff_t j = from; j < cols; j++, d += dst_pixel) {
         for (int t = 0; t < SLIDE_KERNEL - SLIDE_HOP; t++)
             for (int u = 0; u < wide; u++)
                 v[t][u] = v[t + SLIDE_HOP][u];
         for (int t = SLIDE_KERNEL - SLIDE_HOP; t < SLIDE_KERNEL; t++)
-            FN(pixel)(s, f, row, c++, taps, wide, v[t]);
+            FN(pixel)(s, &column, c++, SLIDE_KERNEL, wide, v[t]);
         for (int u = 0; u < wide; u++)
             SLIDE_PUT(d + u * LANES * SLIDE_SIZE, FN(slide_tree)(&v[0][u], 0, SLIDE_WIDE, SLIDE_KERNEL, f), f);
     }
 }
 
 #if SLIDE_HOP == SLIDE_KERNEL
-/* Windows [j, cols) of a row that lie inside the image, all lanes of one after the other: what is read is read in
- * order. Returns the first that is left. */
-ALWAYS_INLINE ptrdiff_t NAME_(apart)(const FN(sliding) *s, const numpool_fold *f, const char *row, char *d, ptrdiff_t j,
-                                     ptrdiff_t cols, ptrdiff_t lanes, int taps)
+/* The windows of a row that lie inside the image, all lanes of one after the other: what is read is read in order.
+ * Returns how many they are. */
+ALWAYS_INLINE ptrdiff_t NAME_(apart)(const FN(sliding) *s, FN(column) column, char *d, ptrdiff_t cols, ptrdiff_t lanes)
 {
-    const ptrdiff_t pixel = s->job->x.pixel, hop = s->job->w.stride * pixel, dst_pixel = s->job->y.pixel;
-    const ptrdiff_t inside = numpool_min(cols, s->high < s->start + SLIDE_KERNEL ? 0
-                                               : (s->high - s->start - SLIDE_KERNEL) / s->job->w.stride + 1);
-    const char *p = row + (s->start + j * s->job->w.stride) * pixel;
-    for (d += j * dst_pixel; j < inside; j++, p += hop, d += dst_pixel)
+    const numpool_fold *f = &s->fold;
+    const ptrdiff_t dst_pixel = s->job->y.pixel;
+    const ptrdiff_t inside = s->low > s->start ? 0 : numpool_max(0, numpool_min(cols, (s->high - s->start) / SLIDE_HOP));
+    (void)f;
+    for (ptrdiff_t j = 0; j < inside; j++, d += dst_pixel) {
+        FN(column) beside = column;
+        FN(go_on)(&beside, 1, SLIDE_KERNEL);
         for (ptrdiff_t i = 0; i < lanes; i += LANES) {
             const ptrdiff_t at = numpool_min(i, lanes - LANES);
-            FN(vec) tap[SLIDE_KERNEL];
-            for (int t = 0; t < SLIDE_KERNEL; t++) {
-                PREFETCH_ROWS(p + t * pixel + at * ELEM_SIZE, taps, f);
-                tap[t] = FN(down_window)(p + t * pixel + at * ELEM_SIZE, f->step, taps, f);
-            }
+            const FN(vec) tap[] = {FN(folded)(s, &column, at * ELEM_SIZE, SLIDE_KERNEL),
+                                   FN(folded)(s, &beside, at * ELEM_SIZE, SLIDE_KERNEL)};
             SLIDE_PUT(d + at * SLIDE_SIZE, FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, f), f);
         }
-    return j;
-}
-#endif
-
-ALWAYS_INLINE void NAME_(rows)(const FN(sliding) *given, const numpool_fold *fold, int taps)
-{
-    const FN(sliding) copy = *given, *s = &copy; /* copies: stores through char * may not change them */
-    const numpool_fold f = *fold;
-    const ptrdiff_t lanes = s->tile->lane1 - s->tile->lane0, cols = s->tile->col1 - s->tile->col0;
-    for (ptrdiff_t r = 0; r < f.rows; r++) {
-        const char *row = f.src + r * f.src_pitch;
-        char *d = f.dst + r * f.dst_pitch;
-        ptrdiff_t c = s->start, done = 0;
-#if SLIDE_HOP == SLIDE_KERNEL
-        if (s->low <= s->start) {
-            done = NAME_(apart)(s, &f, row, d, 0, cols, lanes, taps);
-            c += done * s->job->w.stride;
-            d += done * s->job->y.pixel;
-        }
-#endif
-        for (ptrdiff_t i = 0; i < lanes && done < cols;) {
-            const int wide = i + SLIDE_WIDE * LANES <= lanes;
-            const ptrdiff_t at = wide ? i : numpool_min(i, lanes - LANES);
-            const char *from = row + at * ELEM_SIZE;
-            char *to = d + at * SLIDE_SIZE;
-            if (wide)
-                NAME_(vectors)(s, &f, from, to, c, cols - done, taps, SLIDE_WIDE);
-            else
-                NAME_(vectors)(s, &f, from, to, c, cols - done, taps, 1);
-            i += wide ? SLIDE_WIDE * LANES : LANES;
-        }
+        FN(go_on)(&column, SLIDE_HOP, SLIDE_KERNEL);
     }
+    return inside;
 }
+#endif
 
-static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *s)
+static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
 {
+    const FN(sliding) copy = *given, *s = &copy; /* a copy: stores through char * may not change it */
     const numpool_job *job = s->job;
     const numpool_tile *tile = s->tile;
-    numpool_fold f = s->fold;
-    ptrdiff_t inner, outer;
-    numpool_interior(&job->h, &inner, &outer);
-    f.step = job->x.row;
-    f.src_pitch = job->h.stride * job->x.row;
-    f.dst_pitch = job->y.row;
-    for (ptrdiff_t at = tile->row0, next; at < tile->row1; at = next) { /* rows of one plane with as many taps */
-        const ptrdiff_t plane = at / job->h.out, r = at % job->h.out;
-        const numpool_window window = numpool_clip(&job->h, r);
-        next = r >= inner && r < outer ? numpool_min(at - r + outer, tile->row1) : at + 1;
-        f.rows = next - at;
-        f.taps = window.taps;
-        f.fresh = numpool_min(window.taps, job->h.stride);
-        f.src = job->x.data + numpool_lead(job, job->x.lead, plane) + window.first * job->x.row
-                + tile->lane0 * ELEM_SIZE;
-        f.dst = job->y.data + numpool_lead(job, job->y.lead, plane) + r * job->y.row + tile->col0 * job->y.pixel
-                + tile->lane0 * SLIDE_SIZE;
-        FN(sliding) some = *s;
-        if (f.taps == 0)
-            some.high = some.low; /* no column is there */
-        if (f.taps == SLIDE_KERNEL)
-            NAME_(rows)(&some, &f, SLIDE_KERNEL);
-        else
-            NAME_(rows)(&some, &f, (int)f.taps);
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
+    for (ptrdiff_t at = tile->row0; at < tile->row1; at++) {
+        const ptrdiff_t number = at / job->h.out, r = at % job->h.out, y = r * job->h.stride - job->h.before;
+        const char *plane = job->x.data + numpool_lead(job, job->x.lead, number) + tile->lane0 * ELEM_SIZE;
+        char *d = job->y.data + numpool_lead(job, job->y.lead, number) + r * job->y.row + tile->col0 * job->y.pixel
+                  + tile->lane0 * SLIDE_SIZE;
+        FN(column) column;
+        for (int t = 0; t < SLIDE_KERNEL; t++) {
+            const int there = y + t >= 0 && y + t < s->rows;
+            column.pixel[t] = there ? job->x.pixel : 0;
+            column.at[t] = there ? plane + (y + t) * job->x.row + s->start * job->x.pixel : s->scratch;
+        }
+        ptrdiff_t done = 0;
+#if SLIDE_HOP == SLIDE_KERNEL
+        done = NAME_(apart)(s, column, d, cols, lanes);
+#endif
+        for (ptrdiff_t i = 0, next; i < lanes && done < cols; i = next) {
+            next = i + SLIDE_WIDE * LANES;
+            const int wide = next <= lanes;
+            const ptrdiff_t lane = wide ? i : numpool_min(i, lanes - LANES);
+            FN(column) here = column;
+            for (int t = 0; t < SLIDE_KERNEL; t++)
+                here.at[t] += lane * ELEM_SIZE;
+            if (wide)
+                NAME_(vectors)(s, here, d + lane * SLIDE_SIZE, done, cols, SLIDE_WIDE);
+            else
+                NAME_(vectors)(s, here, d + lane * SLIDE_SIZE, done, cols, 1);
+            next = wide ? next : i + LANES;
+        }
     }
 }
 #undef NAME_
