@@ -505,6 +505,23 @@ def test_a_view_in_the_other_layout_keeps_its_memory_order(layout, axes):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("pool", (max_pool2d, min_pool2d, avg_pool2d))
+def test_planes_with_height_and_width_swapped_in_memory_are_read_where_they_lie(pool, layout):
+    h, w = (2, 3) if layout == "NCHW" else (1, 2)
+    rng = np.random.default_rng(0)
+    for shape in ((2, 5, 9, 31), (1, 3, 20, 1), (3, 4, 1, 17)):
+        x = rng.integers(-99, 99, shape if layout == "NCHW" else np.take(shape, (0, 2, 3, 1))).astype(np.float32)
+        swapped = np.ascontiguousarray(x.swapaxes(h, w)).swapaxes(h, w)
+        for args in (((3, 2), (2, 1), ((1, 2), (1, 1))), (2, 2, 1), ((1, 5), 1, "same")):
+            want = pool(x, *args, layout=layout)
+            assert_same(pool(swapped, *args, layout=layout), want)
+            assert_same(pool(swapped[..., ::-1, :], *args, layout=layout), pool(x[..., ::-1, :], *args, layout=layout))
+            out = np.empty_like(want)
+            assert pool(swapped, *args, layout=layout, out=out) is out
+            assert_same(out, want)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("storage", STORAGES)
 def test_out_of_any_strides_is_filled_and_returned(storage, layout):
     case = CORE[1]

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from numpool import _kernels
-from numpool.geometry import MOST, is_channels_last, spatial_axes
+from numpool.geometry import MOST, Axis, is_channels_last, spatial_axes
 
 DTYPES = _kernels.DTYPES
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -65,6 +65,16 @@ class Place:
         laid = [axes[a] for a in self.order]
         lane = laid[-1] if self.has_lanes else 0
         return laid[: self.leads], laid[self.leads : self.leads + self.rank], lane
+
+    def by_memory(self, array: np.ndarray, axes: tuple[Axis, ...]) -> tuple[Place, tuple[Axis, ...]]:
+        """The same with the spatial axes of `array`, and their windows, from the longest step in memory to the shortest."""
+        end = self.leads + self.rank
+        spatial = self.order[self.leads : end]
+        # first those along which no step is made in memory, whatever the stride of an axis of one element
+        steps = [(array.shape[a] > 1 and array.strides[a] != 0, -abs(array.strides[a])) for a in spatial]
+        laid = sorted(range(self.rank), key=lambda i: steps[i])
+        order = (*self.order[: self.leads], *(spatial[i] for i in laid), *self.order[end:])
+        return Place(order, self.leads, self.rank), tuple(axes[i] for i in laid)
 
     def fits(self, array: np.ndarray) -> bool:
         """Whether the lanes of each pixel of `array` are adjacent."""

@@ -212,6 +212,8 @@ def extremum_of(operation: str, x: np.ndarray, layout: str, axes: tuple[Axis, ..
     x, at = readable(x, layout)
     if 0 in shape:
         return Call(None, (x,), results, at)
+    if not indices and not at.has_lanes:  # whole vectors of single lanes; the order of taps counts for indices alone
+        at, axes = at.by_memory(x, axes)
     y, *where = (at.unallocated(r.shape, r.dtype) for r in results)
     name, named = ("arg" + operation, (where[0], indices)) if indices else (operation, None)
     plan = _kernels.Plan(make_spec(name, at, axes, x, y, results, index=named))
