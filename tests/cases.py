@@ -159,6 +159,18 @@ LAST_BLOCKS = [
     Case("the same in several rows", (1, 64, 2, 28), (5, 7), (3, 1), ((4, 4), (3, 3))),
 ]
 
+# Small planes at stride 1 that go as one long row (flat.h).
+FLAT = [
+    Case("long row: several pieces in several blocks", (1, 40, 31, 33), 3, 1, 1),
+    Case("long row: rows of one column", (2, 9, 5, 1), (3, 1), 1, (1, 0)),
+    Case("long row: windows of one row", (2, 3, 4, 11), (1, 7), 1, (0, 3)),
+    Case("long row: windows larger than the image", (2, 5, 2, 3), 7, 1, 3),
+    Case("long row: all padding on one side", (1, 5, 6, 7), (3, 5), 1, ((2, 0), (0, 4))),
+    Case("long row: an even kernel, padding behind", (1, 7, 13, 13), 2, 1, "same"),
+    Case("long row: an even kernel, padding in front", (1, 7, 13, 13), 2, 1, "same_lower"),
+    Case("long row: five rows of columns, several vectors", (2, 3, 8, 40), 5, 1, 2),
+]
+
 LINES = [
     Case("line: halved", (2, 3, 14), 2),
     Case("line: overlap and padding", (2, 3, 19), 3, 2, 1),
@@ -187,7 +199,7 @@ VOLUMES = [
     Case("volume: global, 17 channels", (2, 17, 2, 3, 3), (2, 3, 3)),
 ]
 
-CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + WIDTHS
+CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + FLAT + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 

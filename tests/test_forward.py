@@ -16,6 +16,7 @@ from cases import (
     CORE,
     DILATED,
     DTYPES,
+    FLAT,
     FLOATS,
     LAYOUTS,
     RUNNING,
@@ -138,7 +139,7 @@ def test_average_equals_reference(case, rule, level):
 
 @pytest.mark.parametrize("rule", DIVISORS[:3], ids=ids)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CORE + RUNNING, ids=str)
+@pytest.mark.parametrize("case", CORE + FLAT + RUNNING, ids=str)
 def test_average_equals_reference_in_every_dtype(case, dtype, rule):
     x, want, max_ulps = average(case, dtype, rule)
     for level in LEVELS:
@@ -164,7 +165,7 @@ def test_average_result_dtype_is_honoured(dtype, result):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "uint8", "int64"])
 @pytest.mark.parametrize("name", [*EXTREMES, "avg_pool2d"])
-@pytest.mark.parametrize("case", CORE + RUNNING + CASES[-12:], ids=str)
+@pytest.mark.parametrize("case", CORE + FLAT + RUNNING + CASES[-12:], ids=str)
 def test_levels_layouts_and_threads_give_the_same_bits(case, name, dtype):
     rng = np.random.default_rng(0)
     pool, args = getattr(numpool, name), case.avg_args
