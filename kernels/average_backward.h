@@ -316,8 +316,15 @@ ALWAYS_INLINE void FN(expand_vectors)(const FN(table) *given, const char *shares
     }
 }
 
+/* The same for sums of any number of windows, which are rare: once in the code. */
+static __attribute__((noinline)) void FN(expand_many)(const FN(table) *t, const char *shares, ptrdiff_t first, ptrdiff_t last,
+                                                      char *to)
+{
+    FN(expand_vectors)(t, shares, first, last, t->taps, 0, to);
+}
+
 /* given->rows rows of shares to given->taps rows each, of n elements and given->step bytes apart. The last vector of a row
- * may spill over the next one, below `limit`. */
+ * may spill over the next one, below `limit`. `taps`: 0 for any number. */
 ALWAYS_INLINE void FN(expand_rows)(const FN(table) *t, const numpool_fold *given, const char *limit, ptrdiff_t taps,
                                    int narrow)
 {
@@ -328,11 +335,19 @@ ALWAYS_INLINE void FN(expand_rows)(const FN(table) *t, const numpool_fold *given
             const char *shares = f.src + r * f.src_pitch;
             char *to = f.dst + r * f.dst_pitch + i * f.step;
             if (limit - to >= vectors * size) {
-                FN(expand_vectors)(t, shares, 0, vectors, taps, narrow, to);
+                if (taps)
+                    FN(expand_vectors)(t, shares, 0, vectors, taps, narrow, to);
+                else
+                    FN(expand_many)(t, shares, 0, vectors, to);
             } else {
                 char copy[VECTOR_BYTES] __attribute__((aligned(64)));
-                FN(expand_vectors)(t, shares, 0, last, taps, narrow, to);
-                FN(expand_vectors)(t, shares, last, vectors, taps, narrow, copy);
+                if (taps) {
+                    FN(expand_vectors)(t, shares, 0, last, taps, narrow, to);
+                    FN(expand_vectors)(t, shares, last, vectors, taps, narrow, copy);
+                } else {
+                    FN(expand_many)(t, shares, 0, last, to);
+                    FN(expand_many)(t, shares, last, vectors, copy);
+                }
                 memcpy(to + last * size, copy, (f.n - last * LANES) * (size / LANES));
             }
         }
@@ -350,7 +365,7 @@ static void FN(expand_sums)(const FN(table) *t, const numpool_fold *f, const cha
     switch (t->taps) {
     case 1: FN(expand_rows)(t, f, limit, 1, 0); break;
     case 2: FN(expand_rows)(t, f, limit, 2, 0); break;
-    default: FN(expand_rows)(t, f, limit, t->taps, 0);
+    default: FN(expand_rows)(t, f, limit, 0, 0);
     }
 }
 

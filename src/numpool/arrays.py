@@ -67,7 +67,7 @@ class Place:
         return laid[: self.leads], laid[self.leads : self.leads + self.rank], lane
 
     def by_memory(self, array: np.ndarray, axes: tuple[Axis, ...]) -> tuple[Place, tuple[Axis, ...]]:
-        """The same with the spatial axes of `array`, and their windows, from the longest step in memory to the shortest."""
+        """The same with the spatial axes of `array`, and their windows, from the longest step to the shortest."""
         end = self.leads + self.rank
         spatial = self.order[self.leads : end]
         # first those along which no step is made in memory, whatever the stride of an axis of one element

@@ -34,7 +34,7 @@ SMALL_ROWS = 8
 ROWS_AS_IS = 4
 # Rows of a block of windows that are folded in registers, whatever their length.
 SLID_ROWS = 8
-# Input of a block of planes that go as one long row; its masks, which are made once a block; taps of their windows, at most.
+# Input of a block of planes that go as one long row; its masks, made once a block; taps of their windows, at most.
 FLAT_INPUT = 128 * 1024
 FLAT_MASKS = 16 * 1024
 FLAT_TAPS = 7
