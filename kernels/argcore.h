@@ -6,6 +6,7 @@
 #define TREE_TYPE FN(pair)
 #define STAGE_TYPE FN(pair)
 #define PREFETCH PREFETCH_NOT
+#define FIRST_VECTOR(p, n) LANES
 
 typedef ACC FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
 typedef SIGNED(ACC_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));

@@ -73,8 +73,10 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n)
 #define TAP(p, t, f) FN(load_element)(p)
 #define PUT(d, x, f) CORE(store)(d, x)
 #define PREFETCH PREFETCH_ROWS
+#define FIRST_VECTOR(p, n) LANES
 #include "fold.h"
 #undef PREFETCH
+#undef FIRST_VECTOR
 
 ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
 {

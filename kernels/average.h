@@ -177,6 +177,7 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define WIDEN(tree) (tree)
 #endif
 #define PREFETCH PREFETCH_ROWS
+#define FIRST_VECTOR(p, n) ALIGNED_VECTOR(p, n)
 #include "fold.h"
 #if KIND == KIND_INT || WIDE
 #define RUNNING_WIDE (8 / PARTS)
@@ -190,10 +191,12 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0}; }
 
 #include "tall.h"
 #undef PREFETCH
+#undef FIRST_VECTOR
 #undef WIDEN
 #undef TREE_TYPE
 
 #define PREFETCH PREFETCH_NOT
+#define FIRST_VECTOR(p, n) LANES
 #define WIDEN(tree) (tree)
 #define TREE_TYPE FN(vec)
 #define STAGE across

@@ -268,6 +268,7 @@ ALWAYS_INLINE SUM(vec) FN(taken)(const char *shares, const char *places, SUM(vec
 #define STEP_STAGE(a, b) STEP(a, b)
 #define WIDEN(tree) (tree)
 #define PREFETCH PREFETCH_NOT
+#define FIRST_VECTOR(p, n) LANES
 
 /* A fold of one vector: src are the places of all taps, dst those of the last. */
 #define STAGE take
@@ -298,6 +299,7 @@ ALWAYS_INLINE SUM(vec) FN(taken)(const char *shares, const char *places, SUM(vec
 #undef STEP_STAGE
 #undef WIDEN
 #undef PREFETCH
+#undef FIRST_VECTOR
 
 /* Vectors [first, last) of a row from a row of shares. */
 ALWAYS_INLINE void FN(expand_vectors)(const FN(table) *given, const char *shares, ptrdiff_t first, ptrdiff_t last,

@@ -92,8 +92,10 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #endif
 #define PUT(d, x, f) FN(store)(d, x, 0)
 #define PREFETCH PREFETCH_ROWS
+#define FIRST_VECTOR(p, n) ALIGNED_VECTOR(p, n)
 #include "fold.h"
 #undef PREFETCH
+#undef FIRST_VECTOR
 #include "tall.h"
 
 ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
@@ -113,6 +115,7 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
 #define TAP(p, t, f) FN(load)(p)
 #define PUT(d, x, f) FN(store)(d, x, 0)
 #define PREFETCH PREFETCH_NOT
+#define FIRST_VECTOR(p, n) LANES
 #include "fold.h"
 
 #include "across2.h"

@@ -12,6 +12,8 @@
  *   WIDEN(tree)      TREE_TYPE to STAGE_TYPE             STEP_STAGE(a, b)  joins two stage values
  *   PUT(d, x, f)     stores a STAGE_TYPE                 LANES, SOURCE_SIZE, TARGET_SIZE (bytes an element)
  *
+ *   FIRST_VECTOR(p, n)   elements to the second vector of a row: ALIGNED_VECTOR where sources are image rows, else LANES
+ *
  * SINGLE_TAP, or MOST_TAPS where the stage never has more, keeps the code small.
  *
  * A row of n >= LANES elements is read and written exactly (the last vector overlaps the one before it). A shorter
@@ -23,6 +25,10 @@
 #define BOUNCE_ STAGE_NAME(bounce)
 #define GUARDED_ STAGE_NAME(guarded)
 #define EXACT_ STAGE_NAME(exact)
+
+/* Not where the row is folded in place, or where wider results would cross lines instead. */
+#define ALIGNED_VECTOR(p, n) \
+    (SOURCE_SIZE < TARGET_SIZE || taps == 1 ? LANES : numpool_second(p, n, LANES, SOURCE_SIZE))
 
 #define PLACE char
 #include "tree.h"
@@ -45,7 +51,7 @@ ALWAYS_INLINE void ROWS_(const numpool_fold *given, ptrdiff_t taps)
     char *d = f->dst;
     for (ptrdiff_t r = 0; r < f->rows; r++, p += f->src_pitch, d += f->dst_pitch) {
         const ptrdiff_t last = numpool_max(f->n - LANES, 0);
-        for (ptrdiff_t i = 0; i < f->n; i += LANES) {
+        for (ptrdiff_t i = 0, next = FIRST_VECTOR(p, f->n); i < f->n; i += next, next = LANES) {
             const ptrdiff_t at = numpool_min(i, last); /* the last vector overlaps the one before: one body, half the code */
             PREFETCH(p + at * SOURCE_SIZE, taps, f);
             PUT(d + at * TARGET_SIZE, WINDOW_(p + at * SOURCE_SIZE, f->step, taps, f), f);
@@ -136,6 +142,7 @@ static __attribute__((unused)) void EXACT_(const numpool_fold *given, const char
 }
 
 #undef STAGE_NAME
+#undef ALIGNED_VECTOR
 #undef TREE_
 #undef WINDOW_
 #undef ROWS_

@@ -22,6 +22,15 @@
 #define PREFETCH_NOT(p, taps, f) ((void)0)
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline, unused))
+/* Where in a row of n elements the second vector best begins: NumPy's arrays begin 16 bytes behind a cache line, and a 64-byte
+ * vector that crosses a line is two loads. So in a long row it is the first that begins where the processor likes it, and does
+ * some elements again. */
+ALWAYS_INLINE ptrdiff_t numpool_second(const char *p, ptrdiff_t n, ptrdiff_t lanes, ptrdiff_t size)
+{
+    const ptrdiff_t beyond = (ptrdiff_t)((uintptr_t)p % (uintptr_t)(lanes * size));
+    return n < 8 * lanes || beyond % size ? lanes : lanes - beyond / size;
+}
+
 #define NUMPOOL_JOIN2(a, b, c) a##_##b##_##c
 #define NUMPOOL_JOIN(a, b, c) NUMPOOL_JOIN2(a, b, c)
 #define FN(part) NUMPOOL_JOIN(OPERATION, DTYPE, part) /* max_float32_fold: <operation>_<dtype>_<part> */

@@ -13,6 +13,7 @@
 #undef IDENTITY
 #undef KEY_OFFSET
 #undef PREFETCH
+#undef FIRST_VECTOR
 #undef OPERATION_OF_KEYS
 #undef LAST
 #undef LAST2

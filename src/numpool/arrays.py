@@ -67,12 +67,18 @@ class Place:
         return laid[: self.leads], laid[self.leads : self.leads + self.rank], lane
 
     def by_memory(self, array: np.ndarray, axes: tuple[Axis, ...]) -> tuple[Place, tuple[Axis, ...]]:
-        """The same with the spatial axes of `array`, and their windows, from the longest step to the shortest."""
+        """The same with the spatial axes of `array`, and their windows, from the longest step to the shortest.
+
+        Which of two taps comes first then depends on memory: a tie of +0.0 and -0.0 may go either way.
+        """
         end = self.leads + self.rank
         spatial = self.order[self.leads : end]
-        # first those along which no step is made in memory, whatever the stride of an axis of one element
-        steps = [(array.shape[a] > 1 and array.strides[a] != 0, -abs(array.strides[a])) for a in spatial]
-        laid = sorted(range(self.rank), key=lambda i: steps[i])
+        still = [i for i, a in enumerate(spatial) if array.shape[a] == 1 or array.strides[a] == 0]
+        moving = [i for i in range(self.rank) if i not in still]
+        laid = sorted(moving, key=lambda i: -abs(array.strides[spatial[i]]))
+        if laid == moving:
+            return self, axes
+        laid = [*still, *laid]
         order = (*self.order[: self.leads], *(spatial[i] for i in laid), *self.order[end:])
         return Place(order, self.leads, self.rank), tuple(axes[i] for i in laid)
 
