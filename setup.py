@@ -26,6 +26,7 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 # No tautological compare: templates ask `x != x` of every dtype, and clang warns where that is an integer.
 FLAGS = ["-O3", "-g0", "-fwrapv", "-ffp-contract=off", "-fno-math-errno"]
 WARNINGS = ["-Wall", "-Wextra", "-Wno-tautological-compare"]
+HALVES = ["NUMPOOL_FORWARD", "NUMPOOL_INDICES"]  # what level.h makes of a level; without either, all of it
 LINK_FLAGS = ["-Wl,-s"] if sys.platform == "linux" else []
 
 
@@ -51,9 +52,17 @@ class Build(build_ext):
                 extension.extra_link_args.append("-fopenmp")
         one_by_one = self.compiler.compile
 
-        def together(sources, **options):
+        def together(sources, output_dir=None, macros=None, **options):
+            def work(source, half):
+                extra = [(half, "1")] if half else []
+                return one_by_one([source], output_dir=f"{output_dir}/{half}", macros=[*(macros or []), *extra], **options)
+
+            # A level is two objects, the longer ones first, so that no processor waits long for another.
+            levels = [source for source in sources if "level_" in source]
+            works = [(source, half) for half in HALVES for source in levels]
+            works += [(source, "") for source in sources if source not in levels]
             with ThreadPoolExecutor(os.cpu_count()) as pool:
-                return [name for names in pool.map(lambda s: one_by_one([s], **options), sources) for name in names]
+                return [name for names in pool.map(lambda both: work(*both), works) for name in names]
 
         self.compiler.compile = together
         super().build_extensions()

@@ -73,17 +73,19 @@ cdef extern from "job.h":
         ptrdiff_t itemsize
         numpool_block *max
         numpool_block *min
-        numpool_block *argmax
-        numpool_block *argmin
         numpool_block *average
         numpool_block *wide_average
-        numpool_block *extremum_backward
         numpool_block *average_backward
+    ctypedef struct numpool_index_kernels:
+        numpool_block *argmax
+        numpool_block *argmin
+        numpool_block *extremum_backward
 
 cdef extern from "dispatch.h":
     ctypedef struct numpool_level:
         const char *name
         const numpool_kernels *kernels
+        const numpool_index_kernels *index_kernels
         int runs
     int numpool_levels(numpool_level *)
     int NUMPOOL_OPENMP
@@ -157,20 +159,21 @@ cdef enum:
 
 cdef numpool_block *block_of(int level, int dtype, int operation) noexcept nogil:
     cdef const numpool_kernels *k = &level_list[level].kernels[dtype]
+    cdef const numpool_index_kernels *indexed = &level_list[level].index_kernels[dtype]
     if operation == 0:
         return k.max
     if operation == 1:
         return k.min
     if operation == 2:
-        return k.argmax
+        return indexed.argmax
     if operation == 3:
-        return k.argmin
+        return indexed.argmin
     if operation == 4:
         return k.average
     if operation == 5:
         return k.wide_average
     if operation == 6:
-        return k.extremum_backward
+        return indexed.extremum_backward
     return k.average_backward
 
 # --- OpenMP: how many threads, see threads.py; who they are, see team.h ------------------------------------------------

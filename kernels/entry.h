@@ -1,14 +1,21 @@
-/* Template: one line of a level's table. */
+/* Template: one line of a level's table; with INDICES, of its table of operations on indices. */
 #define BLOCK(operation) NUMPOOL_JOIN(operation, DTYPE, block)
 #define TEXT2(x) #x
 #define TEXT(x) TEXT2(x)
+#ifdef INDICES
+{
+    .argmax = BLOCK(argmax),
+    .argmin = BLOCK(argmin),
+#if KIND != KIND_INT
+    .extremum_backward = BLOCK(extremumbackward),
+#endif
+},
+#else
 {
     .dtype = TEXT(DTYPE),
     .itemsize = ELEM_SIZE,
     .max = BLOCK(max),
     .min = BLOCK(min),
-    .argmax = BLOCK(argmax),
-    .argmin = BLOCK(argmin),
     .average = BLOCK(average),
 #if KIND == KIND_INT && ELEM_SIZE >= 4
     .wide_average = BLOCK(average),
@@ -16,10 +23,10 @@
     .wide_average = BLOCK(wideaverage),
 #endif
 #if KIND != KIND_INT
-    .extremum_backward = BLOCK(extremumbackward),
     .average_backward = BLOCK(averagebackward),
 #endif
 },
+#endif
 #undef BLOCK
 #undef TEXT
 #undef TEXT2

@@ -79,12 +79,15 @@ enum { NUMPOOL_BAD = 1, NUMPOOL_FOREIGN = 2 }; /* names no place of its plane; o
  * Without scratch (NULL) it does nothing and returns how many bytes of it the tile needs. */
 typedef ptrdiff_t numpool_block(const numpool_job *job, const numpool_tile *tile, char *scratch);
 
-
-typedef struct { /* NULL: no such operation on this dtype */
+/* What a level has for each dtype, in two tables of one order; NULL: no such operation on this dtype. */
+typedef struct {
     const char *dtype;
     ptrdiff_t itemsize;
-    numpool_block *max, *min, *argmax, *argmin, *average, *wide_average, *extremum_backward, *average_backward;
+    numpool_block *max, *min, *average, *wide_average, *average_backward;
 } numpool_kernels;
+typedef struct {
+    numpool_block *argmax, *argmin, *extremum_backward;
+} numpool_index_kernels;
 
 /* One stage: see fold.h. Pitches and step are in bytes. */
 typedef struct {

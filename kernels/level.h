@@ -1,10 +1,24 @@
-/* One instruction-set level: every template for every dtype, and the table of what they make. The including file defines
- * LEVEL, VECTOR_BYTES and the lanes of each element size. */
+/* One instruction-set level: every template for every dtype, and the tables of what they make. The including file defines
+ * LEVEL, VECTOR_BYTES and the lanes of each element size. NUMPOOL_FORWARD and NUMPOOL_INDICES, where one is defined, are the
+ * halves that setup.py compiles side by side. */
 #include "lanes.h"
 #include "halves.h"
 #include "native.h"
 #include "ratio.h"
 
+#define BACKWARD_ACC_2 4
+#define BACKWARD_ACC_4 4
+#define BACKWARD_ACC_8 8
+#define BACKWARD_TYPE_2 float
+#define BACKWARD_TYPE_4 float
+#define BACKWARD_TYPE_8 double
+
+#define FLOATS_ONLY
+#define TEMPLATE "backward.h"
+#include "dtypes.h"
+#undef FLOATS_ONLY
+
+#ifndef NUMPOOL_INDICES
 #define OPERATION max
 #define MINIMUM 0
 #define TEMPLATE "extremum.h"
@@ -15,22 +29,6 @@
 #define OPERATION min
 #define MINIMUM 1
 #define TEMPLATE "extremum.h"
-#include "dtypes.h"
-#undef OPERATION
-#undef MINIMUM
-
-#include "argcores.h"
-
-#define OPERATION argmax
-#define MINIMUM 0
-#define TEMPLATE "argextremum.h"
-#include "dtypes.h"
-#undef OPERATION
-#undef MINIMUM
-
-#define OPERATION argmin
-#define MINIMUM 1
-#define TEMPLATE "argextremum.h"
 #include "dtypes.h"
 #undef OPERATION
 #undef MINIMUM
@@ -52,22 +50,8 @@
 #undef WIDE
 
 #define FLOATS_ONLY
-#define BACKWARD_ACC_2 4
-#define BACKWARD_ACC_4 4
-#define BACKWARD_ACC_8 8
-#define BACKWARD_TYPE_2 float
-#define BACKWARD_TYPE_4 float
-#define BACKWARD_TYPE_8 double
-#define TEMPLATE "backward.h"
-#include "dtypes.h"
-
 #define OPERATION averagebackward
 #define TEMPLATE "average_backward.h"
-#include "dtypes.h"
-#undef OPERATION
-
-#define OPERATION extremumbackward
-#define TEMPLATE "extremum_backward.h"
 #include "dtypes.h"
 #undef OPERATION
 #undef FLOATS_ONLY
@@ -76,3 +60,36 @@ const numpool_kernels NUMPOOL_CAT(numpool_kernels_, LEVEL)[] = {
 #define TEMPLATE "entry.h"
 #include "dtypes.h"
     {0}};
+#endif
+
+#ifndef NUMPOOL_FORWARD
+#include "argcores.h"
+
+#define OPERATION argmax
+#define MINIMUM 0
+#define TEMPLATE "argextremum.h"
+#include "dtypes.h"
+#undef OPERATION
+#undef MINIMUM
+
+#define OPERATION argmin
+#define MINIMUM 1
+#define TEMPLATE "argextremum.h"
+#include "dtypes.h"
+#undef OPERATION
+#undef MINIMUM
+
+#define FLOATS_ONLY
+#define OPERATION extremumbackward
+#define TEMPLATE "extremum_backward.h"
+#include "dtypes.h"
+#undef OPERATION
+#undef FLOATS_ONLY
+
+const numpool_index_kernels NUMPOOL_CAT(numpool_index_kernels_, LEVEL)[] = {
+#define INDICES
+#define TEMPLATE "entry.h"
+#include "dtypes.h"
+#undef INDICES
+    {0}};
+#endif

@@ -17,10 +17,11 @@ from numpool.geometry import UNIT, Axis
 
 Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
 
-# Taps from which a tall window of an extreme runs down (running.h), and the bytes of its block (bench/README.md: 64 KiB
-# to 512 are alike).
+# Taps from which a tall window of an extreme runs down (running.h), the bytes of its block (bench/README.md: 64 KiB to 512
+# are alike) and those of its lanes.
 LEAST_TALL = 5
 TALL_BYTES = 64 * 1024
+TALL_LANES = 256
 # Bytes of scratch rows that a block fills: half of a small first-level cache (bench/README.md: 4 to 64 KiB).
 BLOCK_BYTES = 16 * 1024
 # Bytes of a block of an average's gradient, and of its rows: where they are copied and where they are summed.
@@ -164,6 +165,8 @@ def blocks(
         some = min(lanes, max(16, most // (w.extent * size) // 16 * 16))
     down = runs(h, operation, dtype, True)
     if down or runs(w, operation, dtype, False):
+        if operation in ("max", "min"):
+            some = min(some, TALL_LANES // size)
         cols = min(w.out, max(w.extent, (RUN_ROW_BYTES // (some * size) - w.extent) // w.stride + 1))
         per_row = ((cols - 1) * w.stride + w.extent) * some * size
         room, most = (TALL_BYTES, per_row * h.kernel) if operation in ("max", "min") else (RUN_BYTES, MOST_RUN_BYTES)
