@@ -158,6 +158,8 @@ static void FN(emit_taps)(const numpool_job *job, const SIGNED(ACC_SIZE) *tap, c
     }
 }
 
+#include "argextremum.h"
+
 #undef OPERATION
 #undef DTYPE
 #undef ACC_IS_FLOAT

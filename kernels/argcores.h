@@ -23,6 +23,15 @@ typedef struct {
 /* Bytes of padded rows that small windows pack at once: half of the first-level cache. */
 #define NUMPOOL_PACKED_SMALL 16384
 
+/* The elements of an array, of which an argmax core knows only what they are compared as. */
+typedef struct {
+    ptrdiff_t size;
+    int comparable;       /* as they lie */
+    const void *identity; /* less than any other value, as compared */
+    void (*pack)(const numpool_fold *f, const char *end); /* rows to rows of comparable values, see fold.h */
+    void (*put_back)(const char *values, char *y, ptrdiff_t n);
+} numpool_elements;
+
 /* What all planes of a tile of small windows have in common. */
 typedef struct {
     numpool_pixels at;

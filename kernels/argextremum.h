@@ -1,82 +1,24 @@
-/* Template: max and min with the tap where they stand. Across a row first, then down the rows, each keeping the earlier
- * tap unless a later one is greater: so ties go to the first tap in row-major order, after 2k compares instead of k*k.
+/* Template: max and min with the tap where they stand, in one comparable type. Across a row first, then down the rows, each
+ * keeping the earlier tap unless a later one is greater: so ties go to the first tap in row-major order, after 2k compares
+ * instead of k*k.
  *
  *     image rows --pack--> padded scratch rows --across--> (value, tap) rows --upright--> (value, tap) --finish--> y, index
  *     small windows: image rows --pack--> padded scratch rows --small--> y, index
  *
  * `pack` is left out where rows can be compared as they lie; `finish` follows `small` where y holds other values than ACC.
- * Values are compared as ACC: floats as they are, the smaller numbers as int32, unsigned ones and the 16-bit floats as
- * signed integers in the same order; for a minimum, in the opposite order. */
-#if KIND == KIND_FLOAT
-#define ACC ELEM
-#define ACC_SIZE ELEM_SIZE
-#define CORE(part) NUMPOOL_JOIN(arg, DTYPE, part)
-#elif ELEM_SIZE == 8
-#define ACC int64_t
-#define ACC_SIZE 8
-#define CORE(part) NUMPOOL_JOIN(arg, int64, part)
-#else
-#define ACC int32_t
-#define ACC_SIZE 4
-#define CORE(part) NUMPOOL_JOIN(arg, int32, part)
-#endif
-#define LANES LANES_OF(ACC_SIZE)
-#define WIDEN(tree) (tree)
-#define STEP_STAGE(a, b) STEP(a, b)
-#define TREE_TYPE FN(vec)
-#define STAGE_TYPE FN(vec)
-#define STEP(a, b) (a) /* one tap: nothing to join */
-
-typedef CORE(vec) FN(vec);
-typedef CORE(ivec) FN(ivec);
-typedef ELEM FN(evec) __attribute__((vector_size(LANES * ELEM_SIZE)));
-#include "doubling.h"
-/* Element to comparable value, and back: each on vectors and, the same words, on single elements. */
-#if KIND == KIND_FLOAT
-#define TO_ACC(type, x) (MINIMUM ? -(x) : (x))
-#define FROM_ACC(x) ((ELEM)(MINIMUM ? -(x) : (x)))
-#define IDENTITY -INFINITY
-#elif KIND == KIND_HALF
-#define IDENTITY (-INFINITY_BITS)
-ALWAYS_INLINE FN(vec) FN(key)(FN(vec) x)
+ * What the elements of an array are, `numpool_elements` says (argelements.h). The includer is argcore.h. */
+ALWAYS_INLINE ACC FN(identity)(const numpool_elements *elements)
 {
-    FN(vec) size = x & 0x7fff, key = SELECT(FN(vec), FN(ivec), ((MINIMUM ? -x : x) < 0), -size, size);
-    return SELECT(FN(vec), FN(ivec), size > INFINITY_BITS, (FN(vec)){0} + 0x7fff, key); /* one key for every NaN */
-}
-#define TO_ACC(type, x) FN(key)(x)
-#define FROM_ACC(x) ((ELEM)((x) == 0x7fff ? 0x7fff : (MINIMUM ? -(x) : (x)) < 0 ? ((x) < 0 ? -(x) : (x)) | 0x8000 \
-                                                                               : ((x) < 0 ? -(x) : (x))))
-#else
-#define FLIP ((UNSIGNED && ELEM_SIZE >= 4) != 0 ? (ACC)((uint64_t)1 << (ELEM_SIZE * 8 - 1)) : 0)
-#define TO_ACC(type, x) (MINIMUM ? ~((x) ^ (ACC)FLIP) : ((x) ^ (ACC)FLIP))
-#define FROM_ACC(x) ((ELEM)((MINIMUM ? ~(x) : (x)) ^ (ACC)FLIP))
-#define IDENTITY ((ACC)(MINIMUM ? ~((ACC)HIGHEST ^ (ACC)FLIP) : ((ACC)LOWEST ^ (ACC)FLIP)))
-#endif
-
-ALWAYS_INLINE FN(vec) FN(load_element)(const char *p)
-{
-    FN(evec) x;
-    memcpy(&x, p, sizeof x);
-    return TO_ACC(FN(vec), DOUBLING(x, FN(vec)));
+    ACC identity;
+    memcpy(&identity, elements->identity, ACC_SIZE);
+    return identity;
 }
 
-ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n)
+ALWAYS_INLINE void FN(fill)(const numpool_elements *elements, char *p, ptrdiff_t n)
 {
-    for (ACC identity = IDENTITY; n-- > 0; p += ACC_SIZE)
+    for (const ACC identity = FN(identity)(elements); n-- > 0; p += ACC_SIZE)
         memcpy(p, &identity, ACC_SIZE);
 }
-
-#define STAGE pack
-#define SINGLE_TAP
-#define SOURCE_SIZE ELEM_SIZE
-#define TARGET_SIZE ACC_SIZE
-#define TAP(p, t, f) FN(load_element)(p)
-#define PUT(d, x, f) CORE(store)(d, x)
-#define PREFETCH PREFETCH_ROWS
-#define FIRST_VECTOR(p, n) LANES
-#include "fold.h"
-#undef PREFETCH
-#undef FIRST_VECTOR
 
 ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
 {
@@ -85,15 +27,16 @@ ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
 }
 
 /* Image rows as comparable values, with room for the padding. Rows shorter than a vector spill into that behind them. */
-static void FN(pack_image)(const numpool_job *job, ptrdiff_t lanes, const numpool_pixels *at, const char *src,
-                          ptrdiff_t src_pitch, ptrdiff_t rows, char *packed, ptrdiff_t pitch)
+static void FN(pack_image)(const numpool_job *job, const numpool_elements *elements, ptrdiff_t lanes, const
+                           numpool_pixels *at, const char *src, ptrdiff_t src_pitch, ptrdiff_t rows, char *packed,
+                           ptrdiff_t pitch)
 {
     numpool_fold f = {.src = src, .src_pitch = src_pitch, .taps = 1, .dst = packed + at->left * lanes * ACC_SIZE,
                       .dst_pitch = pitch, .rows = rows, .n = at->pixels * lanes, .job = job};
     if (at->pixels == 0) {
         /* nothing but padding */
-    } else if (job->x.pixel == lanes * ELEM_SIZE) {
-        FN(pack_guarded)(&f, job->x.end);
+    } else if (job->x.pixel == lanes * elements->size) {
+        elements->pack(&f, job->x.end);
     } else {
         for (ptrdiff_t i = 0; i < rows; i++) { /* pixels apart: each is a row of its own */
             numpool_fold g = f;
@@ -103,50 +46,52 @@ static void FN(pack_image)(const numpool_job *job, ptrdiff_t lanes, const numpoo
             g.dst_pitch = lanes * ACC_SIZE;
             g.rows = at->pixels;
             g.n = lanes;
-            FN(pack_guarded)(&g, job->x.end);
+            elements->pack(&g, job->x.end);
         }
     }
 }
 
 /* The identities before and behind packed rows. */
-static void FN(pad_rows)(ptrdiff_t lanes, const numpool_pixels *at, ptrdiff_t rows, char *packed, ptrdiff_t pitch)
+static void FN(pad_rows)(const numpool_elements *elements, ptrdiff_t lanes, const numpool_pixels *at, ptrdiff_t rows,
+                         char *packed, ptrdiff_t pitch)
 {
     for (ptrdiff_t i = 0; at->left && i < rows; i++)
-        FN(fill)(packed + i * pitch, at->left * lanes);
+        FN(fill)(elements, packed + i * pitch, at->left * lanes);
     for (ptrdiff_t i = 0; at->right && i < rows; i++)
-        FN(fill)(packed + i * pitch + (at->left + at->pixels) * lanes * ACC_SIZE, at->right * lanes);
+        FN(fill)(elements, packed + i * pitch + (at->left + at->pixels) * lanes * ACC_SIZE, at->right * lanes);
 }
 
 /* --- emit: values and taps to the output's dtype and the caller's index convention ------------------------------- */
 
 /* The windows of row `r`, columns [col0, col1): where the best is the identity nothing is greater, so the first tap
  * inside is the answer, whatever the padding did, and -1 if there is no tap inside. */
-ALWAYS_INLINE void FN(settle_row)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t r, ptrdiff_t col0,
-                                  ptrdiff_t col1, const char *value, ptrdiff_t value_pixel, char *index,
-                                  ptrdiff_t plane_position)
+ALWAYS_INLINE void FN(settle_row)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile,
+                                  ptrdiff_t r, ptrdiff_t col0, ptrdiff_t col1, const char *value, ptrdiff_t value_pixel,
+                                  char *index, ptrdiff_t plane_position)
 {
+    const ACC identity = FN(identity)(elements);
     for (ptrdiff_t c = col0; c < col1; c++)
         for (ptrdiff_t i = 0; i < tile->lane1 - tile->lane0; i++) {
             ACC best;
             memcpy(&best, value + (c - tile->col0) * value_pixel + i * ACC_SIZE, ACC_SIZE);
-            if (best != IDENTITY)
+            if (best != identity)
                 continue;
             const numpool_window down = numpool_clip(&job->h, r), right = numpool_clip(&job->w, c);
             int64_t at = (job->deep.skipped * job->h.kernel + down.skipped) * job->w.kernel + right.skipped;
             if (!job->deep.taps || !down.taps || !right.taps)
                 at = -1;
             else if (!job->window_index)
-                at = plane_position + job->deep.first * job->position.slab + down.first * job->position.row + right.first * job->position.pixel
-                     + (tile->lane0 + i) * job->position.lane;
+                at = plane_position + job->deep.first * job->position.slab + down.first * job->position.row
+                     + right.first * job->position.pixel + (tile->lane0 + i) * job->position.lane;
             memcpy(index + (c - tile->col0) * job->index.pixel + i * job->index_size, &at, job->index_size);
         } /* little endian */
 }
 
 /* The same for rows [first, last), where the stages may have taken padding for a tap: at rows and columns without taps,
  * and, unless `led` (see numpool_small), at columns clipped on the left. */
-static void FN(settle)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first, ptrdiff_t last,
-                       const char *value, ptrdiff_t value_row, ptrdiff_t value_pixel, char *index,
-                       ptrdiff_t plane_position, int led)
+static void FN(settle)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, ptrdiff_t
+                       first, ptrdiff_t last, const char *value, ptrdiff_t value_row, ptrdiff_t value_pixel, char
+                       *index, ptrdiff_t plane_position, int led)
 {
     ptrdiff_t top, bottom, inner, outer;
     numpool_interior(&job->h, &top, &bottom);
@@ -166,19 +111,19 @@ static void FN(settle)(const numpool_job *job, const numpool_tile *tile, ptrdiff
         const char *from = value + (r - first) * value_row;
         char *to = index + (r - first) * job->index.row;
         const ptrdiff_t end = inside || (job->deep.taps && numpool_clip(&job->h, r).taps) ? left : tile->col1;
-        FN(settle_row)(job, tile, r, tile->col0, end, from, value_pixel, to, plane_position);
-        FN(settle_row)(job, tile, r, right, tile->col1, from, value_pixel, to, plane_position);
+        FN(settle_row)(job, elements, tile, r, tile->col0, end, from, value_pixel, to, plane_position);
+        FN(settle_row)(job, elements, tile, r, right, tile->col1, from, value_pixel, to, plane_position);
     }
 }
 
 /* Rows [first, last) of windows from scratch: (value, tap) rows, `pitch` bytes from one to the next. */
-static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first,
-                                                 ptrdiff_t last, const char *best, ptrdiff_t apart, ptrdiff_t pitch,
-                                                 char *y, char *index, ptrdiff_t plane_position, int offsets,
-                                                 int led, ptrdiff_t pick)
+static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const numpool_elements *elements, const
+                                                 numpool_tile *tile, ptrdiff_t first, ptrdiff_t last, const char *best,
+                                                 ptrdiff_t apart, ptrdiff_t pitch, char *y, char *index, ptrdiff_t
+                                                 plane_position, int offsets, int led, ptrdiff_t pick)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
-    const int dense = job->y.pixel == lanes * ELEM_SIZE && job->index.pixel == lanes * job->index_size;
+    const int dense = job->y.pixel == lanes * elements->size && job->index.pixel == lanes * job->index_size;
     const int alike = !job->w.table && (lanes == 1 || job->window_index);
     const int whole = dense && pick == 1 && alike; /* a row of windows is one run */
     const ptrdiff_t n = whole ? cols * lanes : lanes, runs = whole ? 1 : cols;
@@ -186,15 +131,12 @@ static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const n
     for (ptrdiff_t r = first; r < last; r++)
         for (ptrdiff_t run = 0; run < runs; run++) {
             const ptrdiff_t skip = (r - first) * pitch + run * pick * n * ACC_SIZE;
-            const ACC *from = (const ACC *)(const void *)(best + skip);
-            ELEM *to = (ELEM *)(void *)(y + (r - first) * job->y.row + run * job->y.pixel);
-            for (ptrdiff_t i = 0; i < n; i++)
-                to[i] = FROM_ACC(from[i]);
-            CORE(emit_taps)(job, (const SIGNED(ACC_SIZE) *)(const void *)(best + apart + skip),
+            elements->put_back(best + skip, y + (r - first) * job->y.row + run * job->y.pixel, n);
+            FN(emit_taps)(job, (const SIGNED(ACC_SIZE) *)(const void *)(best + apart + skip),
                             index + (r - first) * job->index.row + run * job->index.pixel, n, offsets,
                             plane_position + numpool_origin(job, tile, r, tile->col0 + run), move);
         }
-    FN(settle)(job, tile, first, last, best, pitch, pick * lanes * ACC_SIZE, index, plane_position, led);
+    FN(settle)(job, elements, tile, first, last, best, pitch, pick * lanes * ACC_SIZE, index, plane_position, led);
 }
 
 #include "arglarge.h"
@@ -202,13 +144,14 @@ static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const n
 /* --- small windows: one stage ------------------------------------------------------------------------------------ */
 
 /* How a tile goes. Returns the bytes of its scratch: packed rows, results, numbers of the taps that lead. */
-static ptrdiff_t FN(small_way)(const numpool_job *job, const numpool_tile *tile, char *scratch, numpool_way *way)
+static ptrdiff_t FN(small_way)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, char
+                               *scratch, numpool_way *way)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
     const numpool_axis *h = &job->h, *w = &job->w;
     const numpool_pixels at = numpool_reach(w, tile->col0, tile->col1);
-    const int comparable = KIND == KIND_FLOAT && !MINIMUM, close = job->x.pixel == lanes * ELEM_SIZE;
-    const int dense = job->y.pixel == lanes * ELEM_SIZE && job->index.pixel == lanes * job->index_size;
+    const int comparable = elements->comparable, close = job->x.pixel == lanes * elements->size;
+    const int dense = job->y.pixel == lanes * elements->size && job->index.pixel == lanes * job->index_size;
     /* a position is an even step from the one before among single lanes, or among the lanes of a pixel */
     const int even = lanes == 1 ? w->stride <= 2 : w->stride == 1 && close && dense && job->window_index;
     const ptrdiff_t pick = !even && job->lanes * w->stride <= LANES ? w->stride : 1;
@@ -219,9 +162,9 @@ static ptrdiff_t FN(small_way)(const numpool_job *job, const numpool_tile *tile,
     const int direct = comparable && (lanes >= LANES || (even && dense))
                        && (job->window_index ? job->index_size == 1 : offsets);
     const int spills = direct && lanes < LANES && cols * lanes < LANES;
-    int alike = tile->limit && job->index.row * ELEM_SIZE == job->y.row * job->index_size;
+    int alike = tile->limit && job->index.row * elements->size == job->y.row * job->index_size;
     for (ptrdiff_t i = 0; i < job->leads; i++)
-        alike &= job->index.lead[i] * ELEM_SIZE == job->y.lead[i] * job->index_size;
+        alike &= job->index.lead[i] * elements->size == job->y.lead[i] * job->index_size;
     /* Scratch must do for every tile of the call: only whole pixels, the same everywhere, are sure to need none. */
     const int sure = clipped && lanes == job->lanes;
     const ptrdiff_t pitch = FN(pitch)(at.span * lanes), best_pitch = FN(pitch)(made * lanes);
@@ -251,14 +194,14 @@ static ptrdiff_t FN(small_way)(const numpool_job *job, const numpool_tile *tile,
         for (ptrdiff_t c = tile->col0; c < tile->col1; c++, lead += (pick - 1) * lanes)
             for (ptrdiff_t i = 0, skipped = c < inner ? numpool_clip(w, c).skipped : 0; i < lanes; i++)
                 *lead++ = skipped * (offsets ? job->position.pixel : 1);
-        FN(pad_rows)(lanes, &at, (rows - 1) * h->stride + h->kernel, way->packed, pitch);
+        FN(pad_rows)(elements, lanes, &at, (rows - 1) * h->stride + h->kernel, way->packed, pitch);
     }
     return packed_size + 2 * apart + (sure ? 0 : best_pitch + NUMPOOL_SLACK);
 }
 
 /* How many rows of windows, from this one on, may read and write a whole vector. */
-static ptrdiff_t FN(safe_rows)(const numpool_job *job, const numpool_tile *tile, const numpool_way *way, const char *src,
-                               const char *y)
+static ptrdiff_t FN(safe_rows)(const numpool_job *job, const numpool_tile *tile, const numpool_way *way, const char
+                               *src, const char *y)
 {
     const ptrdiff_t to = tile->limit - y - LANES * ACC_SIZE, row = job->h.stride * job->x.row;
     const ptrdiff_t read = (job->h.kernel - 1) * job->x.row + (job->w.kernel - 1) * job->x.pixel + 2 * VECTOR_BYTES;
@@ -269,9 +212,9 @@ static ptrdiff_t FN(safe_rows)(const numpool_job *job, const numpool_tile *tile,
 }
 
 /* Rows [first, last) of one plane, or, where it is `tall`, of the planes from there on. */
-static void FN(small_windows)(const numpool_job *job, const numpool_tile *tile, const numpool_way *way,
-                              const char *plane, ptrdiff_t first, ptrdiff_t last, char *y, char *index,
-                              ptrdiff_t plane_position)
+static void FN(small_windows)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, const
+                              numpool_way *way, const char *plane, ptrdiff_t first, ptrdiff_t last, char *y, char
+                              *index, ptrdiff_t plane_position)
 {
     static const char nothing[NUMPOOL_SLACK];
     const ptrdiff_t lanes = tile->lane1 - tile->lane0;
@@ -288,15 +231,15 @@ static void FN(small_windows)(const numpool_job *job, const numpool_tile *tile, 
     const ptrdiff_t index_row = direct ? job->index.row : way->best_pitch;
     const ptrdiff_t value_pixel = direct ? job->y.pixel : lanes * ACC_SIZE;
     const ptrdiff_t index_pixel = direct ? job->index.pixel : lanes * ACC_SIZE;
-    const char *src = plane + begin * job->x.row + way->at.low * job->x.pixel + tile->lane0 * ELEM_SIZE;
+    const char *src = plane + begin * job->x.row + way->at.low * job->x.pixel + tile->lane0 * elements->size;
     ptrdiff_t top, bottom, inner, outer;
     numpool_interior(h, &top, &bottom);
     numpool_interior(w, &inner, &outer);
     if (!way->as_is && stop > begin) {
-        FN(pack_image)(job, lanes, &way->at, src, job->x.row, stop - begin, way->packed, way->src_pitch);
-        const int apart = job->x.pixel != lanes * ELEM_SIZE;
+        FN(pack_image)(job, elements, lanes, &way->at, src, job->x.row, stop - begin, way->packed, way->src_pitch);
+        const int apart = job->x.pixel != lanes * elements->size;
         if ((apart ? lanes : way->at.pixels * lanes) < LANES) /* the last vector of a row spilled */
-            FN(pad_rows)(lanes, &way->at, stop - begin, way->packed, way->src_pitch);
+            FN(pad_rows)(elements, lanes, &way->at, stop - begin, way->packed, way->src_pitch);
     }
     if (!way->as_is)
         src = way->packed;
@@ -330,12 +273,12 @@ static void FN(small_windows)(const numpool_job *job, const numpool_tile *tile, 
             if (!f.taps_y || !f.taps_x) {
                 for (ptrdiff_t i = 0; i < f.rows; i++)
                     for (ptrdiff_t j = 0; j < (way->flat ? 1 : next - c); j++)
-                        FN(fill)(f.value + i * value_row + j * value_pixel, f.n); /* `settle` does the index */
+                        FN(fill)(elements, f.value + i * value_row + j * value_pixel, f.n); /* `settle` does the index */
             } else if (way->flat) {
-                (w->stride == 2 && lanes == 1 ? CORE(small2) : CORE(small))(&f);
+                (w->stride == 2 && lanes == 1 ? FN(small2) : FN(small))(&f);
             } else if (f.kept && lanes >= LANES) {
                 for (; c < next; c++) {
-                    CORE(small)(&f);
+                    FN(small)(&f);
                     f.src += src_pixel;
                     f.lead += lanes * f.lead_size;
                     f.value += value_pixel;
@@ -352,7 +295,7 @@ static void FN(small_windows)(const numpool_job *job, const numpool_tile *tile, 
                 f.fall = move;
                 f.until = f.rows;
                 for (ptrdiff_t i = r; i < below; i++) {
-                    CORE(small)(&f);
+                    FN(small)(&f);
                     f.src += h->stride * src_row;
                     f.value += value_row;
                     f.index += index_row;
@@ -364,14 +307,15 @@ static void FN(small_windows)(const numpool_job *job, const numpool_tile *tile, 
     if (way->tall)
         return; /* no padding */
     if (direct)
-        FN(settle)(job, tile, first, last, y, job->y.row, job->y.pixel, index, plane_position, 1);
+        FN(settle)(job, elements, tile, first, last, y, job->y.row, job->y.pixel, index, plane_position, 1);
     else
-        FN(finish)(job, tile, first, last, way->best, way->apart, way->best_pitch, y, index, plane_position,
+        FN(finish)(job, elements, tile, first, last, way->best, way->apart, way->best_pitch, y, index, plane_position,
                    way->offsets, 1, way->pick);
 }
 
 /* A tile: runs of rows that go together, a plane's at most unless it is `tall`. */
-static void FN(small_block)(const numpool_job *job, const numpool_tile *tile, const numpool_way *way)
+static void FN(small_block)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, const
+                            numpool_way *way)
 {
     numpool_way slow = *way;
     slow.direct = slow.as_is = slow.tall = 0;
@@ -380,7 +324,7 @@ static void FN(small_block)(const numpool_job *job, const numpool_tile *tile, co
         const ptrdiff_t plane = row / out, first = row % out;
         const char *x = job->x.data + numpool_lead(job, job->x.lead, plane);
         char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
-                  + tile->col0 * job->y.pixel + tile->lane0 * ELEM_SIZE;
+                  + tile->col0 * job->y.pixel + tile->lane0 * elements->size;
         char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + first * job->index.row
                       + tile->col0 * job->index.pixel + tile->lane0 * job->index_size;
         const char *src = x + first * job->h.stride * job->x.row + way->at.low * job->x.pixel;
@@ -393,32 +337,28 @@ static void FN(small_block)(const numpool_job *job, const numpool_tile *tile, co
         if (!now->as_is || !now->direct)
             rows = numpool_min(rows, now->rows);
         next = row + rows;
-        FN(small_windows)(job, tile, now, x, first, first + rows, y, index,
+        FN(small_windows)(job, elements, tile, now, x, first, first + rows, y, index,
                           numpool_lead(job, job->position.lead, plane));
     }
 }
 
-static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+static ptrdiff_t FN(block)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, char
+                           *scratch)
 {
     const numpool_axis *h = &job->h, *w = &job->w;
     numpool_way small;
     numpool_large large;
     const int regular = !job->d.out && !h->table && !w->table;
     if (h->kernel <= 3 && w->kernel <= 3 && h->step == 1 && w->step == 1 && regular) {
-        const ptrdiff_t bytes = FN(small_way)(job, tile, scratch, &small);
+        const ptrdiff_t bytes = FN(small_way)(job, elements, tile, scratch, &small);
         if (!scratch)
             return bytes;
-        FN(small_block)(job, tile, &small);
+        FN(small_block)(job, elements, tile, &small);
     } else {
         FN(large_way)(job, tile, scratch, &large);
         if (!scratch)
             return large.packed_size + 2 * large.apart;
-        FN(large_block)(job, tile, &large);
+        FN(large_block)(job, elements, tile, &large);
     }
     return 0;
 }
-#undef CORE
-#undef TO_ACC
-#undef FROM_ACC
-#undef FLIP
-#include "undefine.h"

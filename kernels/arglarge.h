@@ -1,9 +1,10 @@
 /* Template: windows of any size with their taps: across every row, then down the rows, then from slab to slab. The
  * includer is argextremum.h. */
 /* `rows` image rows from `first` on, `step` apart, to (value, tap) rows: the tile's columns of windows. */
-static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, const numpool_tile *tile, const char *plane,
-                                                      ptrdiff_t first, ptrdiff_t rows, ptrdiff_t step, ptrdiff_t first_tap,
-                                                      ptrdiff_t tap_weight, char *packed, char *dst, ptrdiff_t apart)
+static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, const numpool_elements *elements, const
+                                                      numpool_tile *tile, const char *plane, ptrdiff_t first, ptrdiff_t
+                                                      rows, ptrdiff_t step, ptrdiff_t first_tap, ptrdiff_t tap_weight,
+                                                      char *packed, char *dst, ptrdiff_t apart)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
     const numpool_axis *w = &job->w;
@@ -12,14 +13,14 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
     const ptrdiff_t at_once = numpool_max(1, NUMPOOL_PACKED / numpool_max(pitch, 1));
     const int halves = w->stride == 2 && lanes == 1 && w->step == 1 && w->kernel <= 5;
     /* rows that are comparable as they lie, and that `across` reads exactly, need no packing */
-    const int as_is = KIND == KIND_FLOAT && !MINIMUM && !w->table && at.left + at.right == 0
-                      && job->x.pixel == lanes * ELEM_SIZE && (w->stride == 1 ? cols * lanes >= LANES : lanes >= LANES);
+    const int as_is = elements->comparable && !w->table && at.left + at.right == 0
+                      && job->x.pixel == lanes * elements->size && (w->stride == 1 ? cols * lanes >= LANES : lanes >= LANES);
     for (ptrdiff_t r = 0; r < rows; r += at_once) {
         const ptrdiff_t some = numpool_min(at_once, rows - r), src_pitch = step * job->x.row;
-        const char *src = plane + (first + r * step) * job->x.row + at.low * job->x.pixel + tile->lane0 * ELEM_SIZE;
+        const char *src = plane + (first + r * step) * job->x.row + at.low * job->x.pixel + tile->lane0 * elements->size;
         if (!as_is) {
-            FN(pack_image)(job, lanes, &at, src, src_pitch, some, packed, pitch);
-            FN(pad_rows)(lanes, &at, some, packed, pitch);
+            FN(pack_image)(job, elements, lanes, &at, src, src_pitch, some, packed, pitch);
+            FN(pad_rows)(elements, lanes, &at, some, packed, pitch);
         }
         const ptrdiff_t from_pitch = as_is ? src_pitch : pitch;
         numpool_fold f = {.src = as_is ? src : packed, .src_pitch = from_pitch, .step = w->step * lanes * ACC_SIZE,
@@ -35,23 +36,23 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
                     one.taps = numpool_clip(w, c).taps;
                     one.dst += i * dst_pitch + (c - tile->col0) * lanes * ACC_SIZE;
                     if (one.taps == 0)
-                        FN(fill)(one.dst, lanes);
+                        FN(fill)(elements, one.dst, lanes);
                     else if (lanes <= LANES && one.taps <= 8) /* one vector, one tree: no call for so little */
-                        CORE(store_pair)(one.dst, CORE(across_tree)(one.src, 0, one.step, (int)one.taps, &one), apart);
+                        FN(store_pair)(one.dst, FN(across_tree)(one.src, 0, one.step, (int)one.taps, &one), apart);
                     else
-                        CORE(across)(&one);
+                        FN(across)(&one);
                 }
         } else if (w->stride == 1 || cols == 1) {
-            CORE(across)(&f);
+            FN(across)(&f);
         } else if (halves) {
-            CORE(across2)(&f);
+            FN(across2)(&f);
         } else {
             f.src_pitch = w->stride * lanes * ACC_SIZE;
             f.dst_pitch = lanes * ACC_SIZE;
             f.rows = cols;
             f.n = lanes;
             for (ptrdiff_t i = 0; i < some; i++, f.src += from_pitch, f.dst += dst_pitch)
-                CORE(across)(&f);
+                FN(across)(&f);
         }
     }
 }
@@ -64,34 +65,34 @@ ALWAYS_INLINE int FN(stands_alone)(const numpool_job *job, ptrdiff_t cols, ptrdi
 }
 
 /* One window of single lanes over one slab: down its columns, then across them, where of equals the least tap wins. */
-static void FN(lone_window)(const numpool_job *job, const numpool_tile *tile, const numpool_large *way, const char *slab,
-                            ptrdiff_t row, char *dst)
+static void FN(lone_window)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, const
+                            numpool_large *way, const char *slab, ptrdiff_t row, char *dst)
 {
     const numpool_window down = numpool_clip(&job->h, row), right = numpool_clip(&job->w, tile->col0);
     const numpool_pixels at = {.low = right.first, .pixels = right.taps, .span = right.taps};
     const ptrdiff_t pitch = FN(pitch)(right.taps), apart = way->columns_apart;
     if (!down.taps || !right.taps) {
-        FN(fill)(dst, 1);
+        FN(fill)(elements, dst, 1);
         return;
     }
-    const char *src = slab + down.first * job->x.row + right.first * job->x.pixel + tile->lane0 * ELEM_SIZE;
-    FN(pack_image)(job, 1, &at, src, job->h.step * job->x.row, down.taps, way->packed, pitch);
+    const char *src = slab + down.first * job->x.row + right.first * job->x.pixel + tile->lane0 * elements->size;
+    FN(pack_image)(job, elements, 1, &at, src, job->h.step * job->x.row, down.taps, way->packed, pitch);
     const numpool_fold f = {.src = way->packed, .step = pitch, .taps = down.taps, .rows = 1, .n = right.taps,
                             .first_tap = down.skipped, .tap_weight = way->unit_y, .dst = way->columns, .dst_apart = apart,
                             .job = job};
-    CORE(across)(&f);
-    CORE(best_of)(way->columns, apart, right.taps, right.skipped * way->unit_x, way->unit_x, dst, way->apart);
+    FN(across)(&f);
+    FN(best_of)(way->columns, apart, right.taps, right.skipped * way->unit_x, way->unit_x, dst, way->apart);
 }
 
 /* Rows [first, last) of windows over one slab, to (value, tap) rows. */
-static void FN(upright_windows)(const numpool_job *job, const numpool_tile *tile, const numpool_large *way,
-                                const char *slab, ptrdiff_t first, ptrdiff_t last, char *dst)
+static void FN(upright_windows)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile,
+                                const numpool_large *way, const char *slab, ptrdiff_t first, ptrdiff_t last, char *dst)
 {
     const numpool_axis *h = &job->h;
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0, pitch = way->pitch;
     if (way->lone) {
         for (ptrdiff_t r = first; r < last; r++)
-            FN(lone_window)(job, tile, way, slab, r, dst + (r - first) * pitch);
+            FN(lone_window)(job, elements, tile, way, slab, r, dst + (r - first) * pitch);
         return;
     }
     const int alone = last - first == 1; /* then only the window's own rows, which may lie apart */
@@ -99,7 +100,7 @@ static void FN(upright_windows)(const numpool_job *job, const numpool_tile *tile
     const ptrdiff_t unit = alone ? h->step : 1;
     const numpool_pixels reach = numpool_reach(h, first, last);
     const ptrdiff_t begin = alone ? top.first : reach.low, count = alone ? top.taps : reach.pixels;
-    FN(row_windows)(job, tile, slab, begin, count, unit, 0, way->unit_x, way->packed, way->rows, way->apart);
+    FN(row_windows)(job, elements, tile, slab, begin, count, unit, 0, way->unit_x, way->packed, way->rows, way->apart);
     ptrdiff_t inner, outer;
     numpool_interior(h, &inner, &outer);
     for (ptrdiff_t r = first, end; r < last; r = end) {
@@ -110,16 +111,17 @@ static void FN(upright_windows)(const numpool_job *job, const numpool_tile *tile
                           .tap_weight = way->unit_y, .rows = end - r, .n = cols * lanes, .src_apart = way->apart,
                           .dst = dst + (r - first) * pitch, .dst_pitch = pitch, .dst_apart = way->apart, .job = job};
         if (window.taps)
-            CORE(upright)(&f);
+            FN(upright)(&f);
         else
-            FN(fill)(f.dst, f.n);
+            FN(fill)(elements, f.dst, f.n);
     }
 }
 
 /* One window over one slab, joined to `best`: its taps as the columns of images of their own, taken some at a time.
  * `base` is what the slab adds to a tap. */
-static void FN(window_in_parts)(const numpool_job *job, const numpool_tile *tile, const numpool_large *way,
-                                const char *slab, numpool_window down, numpool_window right, ptrdiff_t base, char *best)
+static void FN(window_in_parts)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile,
+                                const numpool_large *way, const char *slab, numpool_window down, numpool_window right,
+                                ptrdiff_t base, char *best)
 {
     const numpool_axis *h = &job->h, *w = &job->w;
     const ptrdiff_t lanes = tile->lane1 - tile->lane0;
@@ -131,14 +133,15 @@ static void FN(window_in_parts)(const numpool_job *job, const numpool_tile *tile
             const ptrdiff_t some = numpool_min(NUMPOOL_PART, down.taps - i);
             const ptrdiff_t across = numpool_min(NUMPOOL_PART, right.taps - j);
             part.w = (numpool_axis){.in = across, .out = 1, .kernel = across, .stride = 1, .step = 1, .passes = 1};
-            FN(row_windows)(&part, &one, slab + (right.first + j * w->step) * job->x.pixel, down.first + i * h->step, some,
+            FN(row_windows)(&part, elements, &one, slab + (right.first + j * w->step) * job->x.pixel,
+                            down.first + i * h->step, some,
                             h->step, right.skipped + j, way->unit_x, way->packed, way->rows, way->apart);
             const numpool_fold f = {.src = way->rows, .src_pitch = way->pitch, .step = way->pitch, .taps = some, .rows = 1,
                                     .first_tap = down.skipped + i, .tap_weight = way->unit_y, .n = lanes,
                                     .src_apart = way->apart, .dst = best + way->pitch, .dst_pitch = way->pitch,
                                     .dst_apart = way->apart, .job = job};
-            CORE(upright)(&f);
-            CORE(join)(best, best + way->pitch, way->apart, lanes, base);
+            FN(upright)(&f);
+            FN(join)(best, best + way->pitch, way->apart, lanes, base);
         }
 }
 
@@ -175,7 +178,8 @@ static void FN(large_way)(const numpool_job *job, const numpool_tile *tile, char
     way->unit_z = way->offsets ? deep : h->kernel * w->kernel;
 }
 
-static void FN(large_block)(const numpool_job *given, const numpool_tile *tile, numpool_large *way)
+static void FN(large_block)(const numpool_job *given, const numpool_elements *elements, const numpool_tile *tile,
+                            numpool_large *way)
 {
     numpool_job slabs;
     const numpool_job *job = given;
@@ -193,7 +197,7 @@ static void FN(large_block)(const numpool_job *given, const numpool_tile *tile, 
         const numpool_window deep = numpool_slabs(given, plane);
         const char *from = job->x.data + numpool_lead(job, job->x.lead, plane) + deep.first * job->x.slab;
         char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
-                  + tile->col0 * job->y.pixel + tile->lane0 * ELEM_SIZE;
+                  + tile->col0 * job->y.pixel + tile->lane0 * elements->size;
         char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + first * job->index.row
                       + tile->col0 * job->index.pixel + tile->lane0 * job->index_size;
         if (given->d.out)
@@ -206,23 +210,23 @@ static void FN(large_block)(const numpool_job *given, const numpool_tile *tile, 
         }
         SIGNED(ACC_SIZE) *taps = (SIGNED(ACC_SIZE) *)(void *)(way->best + way->apart);
         if (job->parts || !deep.taps) {
-            FN(fill)(way->best, n);
+            FN(fill)(elements, way->best, n);
             for (ptrdiff_t i = 0; i < n; i++)
                 taps[i] = deep.skipped * way->unit_z + down.skipped * way->unit_y + right.skipped * way->unit_x;
         }
         for (ptrdiff_t t = 0; t < deep.taps; t++, from += job->d.step * job->x.slab) {
             const ptrdiff_t base = (deep.skipped + t) * way->unit_z;
             if (job->parts) {
-                FN(window_in_parts)(job, tile, way, from, down, right, base, way->best);
+                FN(window_in_parts)(job, elements, tile, way, from, down, right, base, way->best);
             } else {
-                FN(upright_windows)(job, tile, way, from, first, last, t ? way->other : way->best);
+                FN(upright_windows)(job, elements, tile, way, from, first, last, t ? way->other : way->best);
                 if (t)
-                    CORE(join)(way->best, way->other, way->apart, n, base);
+                    FN(join)(way->best, way->other, way->apart, n, base);
                 for (ptrdiff_t i = 0; !t && base && i < n; i++)
                     taps[i] += base;
             }
         }
-        FN(finish)(job, tile, first, last, way->best, way->apart, way->pitch, y, index,
+        FN(finish)(job, elements, tile, first, last, way->best, way->apart, way->pitch, y, index,
                    numpool_lead(job, job->position.lead, plane), way->offsets, 0, 1);
     }
 }

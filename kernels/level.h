@@ -67,14 +67,14 @@ const numpool_kernels NUMPOOL_CAT(numpool_kernels_, LEVEL)[] = {
 
 #define OPERATION argmax
 #define MINIMUM 0
-#define TEMPLATE "argextremum.h"
+#define TEMPLATE "argelements.h"
 #include "dtypes.h"
 #undef OPERATION
 #undef MINIMUM
 
 #define OPERATION argmin
 #define MINIMUM 1
-#define TEMPLATE "argextremum.h"
+#define TEMPLATE "argelements.h"
 #include "dtypes.h"
 #undef OPERATION
 #undef MINIMUM
