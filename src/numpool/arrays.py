@@ -66,6 +66,11 @@ class Place:
         lane = laid[-1] if self.has_lanes else 0
         return laid[: self.leads], laid[self.leads : self.leads + self.rank], lane
 
+    def crosswise(self) -> Place:
+        """The same array with its spatial axes in reverse order."""
+        spatial = self.order[self.leads : self.leads + self.rank]
+        return Place((*self.order[: self.leads], *spatial[::-1], *self.order[self.leads + self.rank :]), self.leads, self.rank)
+
     def fits(self, array: np.ndarray) -> bool:
         """Whether the lanes of each pixel of `array` are adjacent."""
         lane = self.order[-1]
@@ -97,6 +102,10 @@ class Place:
             return shape, None
         axes = tuple(int(a) for a in np.argsort(self.order))
         return tuple(shape[a] for a in self.order), axes
+
+    def outputs(self, results: tuple[Result, ...]) -> tuple[tuple[Shape, Shape | None, np.dtype[Any]], ...]:
+        """The recipe and the dtype of each."""
+        return tuple((*self.recipe(r.shape), r.dtype) for r in results)
 
     def empty(self, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         """A new array of this shape whose memory has this order."""
