@@ -1,4 +1,4 @@
-"""Planes as the lanes of pixels (kernels/planes.h): the results are those of planes that stay as they are, to the last bit.
+"""Planes as the lanes of pixels (kernels/planes.h): the results are those of planes left as they are, to the last bit.
 
 Whether a call goes so is `blocks.pays`; here it is yes or no for all that can.
 """
@@ -63,6 +63,16 @@ def planes_of(case, planes):
     return planes + case.shape[2:]
 
 
+ADAPTIVE = (((2, 21, 7, 9), (3, 4)), ((3, 11, 5, 2), (7, 3)), ((4, 17, 20, 6), (7, 6)), ((2, 9, 6, 6), (1, 1)))
+SPREAD = (
+    ((2, 21, 20, 20), (7, 7)),
+    ((3, 17, 13, 9), (4, 5)),
+    ((2, 33, 6, 30), (25, 7)),
+    ((2, 16, 7, 7), (9, 7)),
+    ((2, 19, 3, 4), (64, 5)),  # more windows hold a position than one stage may sum in float32
+)
+
+
 @each_case
 def test_extremes(monkeypatch, level, case):
     for i, planes in enumerate(PLANES):
@@ -80,7 +90,8 @@ def test_averages(monkeypatch, level, case):
     for i, planes in enumerate(PLANES):
         x, rank = data(planes_of(case, planes), "float32"), case.rank
         rule = ({}, {"count_include_pad": False}, {"divisor_override": 3}, {"divisor_override": -7})[i]
-        both(monkeypatch, lambda: getattr(numpool, f"avg_pool{rank}d")(x, **case.avg_args, **rule, layout=LAYOUTS[rank]))
+        args = case.avg_args | rule | {"layout": LAYOUTS[rank]}
+        both(monkeypatch, lambda: getattr(numpool, f"avg_pool{rank}d")(x, **args))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -97,7 +108,7 @@ def test_every_dtype_and_index(monkeypatch, level, case, dtype):
 @pytest.mark.parametrize("index", INDICES)
 @pytest.mark.parametrize("layout", ("NCHW", "NHWC"))
 def test_adaptive_windows(monkeypatch, level, threads, layout, index):
-    for shape, output in (((2, 21, 7, 9), (3, 4)), ((3, 11, 5, 2), (7, 3)), ((4, 17, 20, 6), (7, 6)), ((2, 9, 6, 6), 1)):
+    for shape, output in ADAPTIVE:
         x = data(shape, "float32")
         x = x if layout == "NCHW" else np.moveaxis(x, 1, -1)  # planes as before, under the other name
         both(monkeypatch, lambda: numpool.adaptive_max_pool2d(x, output, True, layout=layout, index=index))
@@ -125,9 +136,7 @@ def test_broadcast_planes_and_given_outputs(monkeypatch, level, threads):
     want = both(monkeypatch, lambda: numpool.max_pool2d(x, 3, 1, 1, return_indices=True, index="nhwc"))
     for give in (np.empty_like, lambda a: np.empty((*a.shape[:3], 9), a.dtype)[..., :5]):
         outs = tuple(map(give, want))
-        given = both(
-            monkeypatch, lambda: numpool.max_pool2d(x, 3, 1, 1, return_indices=True, index="nhwc", out=outs)
-        )
+        given = both(monkeypatch, lambda: numpool.max_pool2d(x, 3, 1, 1, return_indices=True, index="nhwc", out=outs))
         assert given[0] is outs[0] and given[1] is outs[1]
         assert all((a == b).all() or np.isnan(a).any() for a, b in zip(given, want, strict=True))
 
@@ -135,8 +144,7 @@ def test_broadcast_planes_and_given_outputs(monkeypatch, level, threads):
 @pytest.mark.parametrize("dtype", ("float16", "float32", "float64"))
 @pytest.mark.parametrize("layout", ("NCHW", "NHWC"))
 def test_gradients_of_adaptive_averages_go_one_axis_after_the_other(monkeypatch, level, threads, layout, dtype):
-    for shape, output in (((2, 21, 20, 20), 7), ((3, 17, 13, 9), (4, 5)), ((2, 33, 6, 30), (25, 7)), ((2, 16, 7, 7), (9, 7))):
-        output = output if isinstance(output, tuple) else (output, output)
+    for shape, output in SPREAD:
         grad, known = data((*shape[:2], *output), dtype), shape
         if layout == "NHWC":
             grad, known = np.ascontiguousarray(np.moveaxis(grad, 1, -1)), (shape[0], *shape[2:], shape[1])
@@ -170,5 +178,3 @@ def test_a_plan_outlives_its_level(level):
     for other in numpool.levels():
         with numpool.use_level(other):
             assert bits(numpool.max_pool2d(x, 3, 2, 1)) == bits(want)
-
-

@@ -68,8 +68,9 @@ class Place:
 
     def crosswise(self) -> Place:
         """The same array with its spatial axes in reverse order."""
-        spatial = self.order[self.leads : self.leads + self.rank]
-        return Place((*self.order[: self.leads], *spatial[::-1], *self.order[self.leads + self.rank :]), self.leads, self.rank)
+        first, last = self.leads, self.leads + self.rank
+        order = (*self.order[:first], *self.order[first:last][::-1], *self.order[last:])
+        return Place(order, self.leads, self.rank)
 
     def fits(self, array: np.ndarray) -> bool:
         """Whether the lanes of each pixel of `array` are adjacent."""

@@ -42,8 +42,8 @@ SMALL_INPUT = 128 * 1024
 # Bytes of a group of planes and of its results: it stays in a small second-level cache, and a thread's share of a call
 # (threads.py) is a group at least.
 GROUP_BYTES = 256 * 1024
-# Vectors of the input for each window up to which planes are turned: for irregular windows, and for those with indices that
-# go one by one.
+# Vectors of the input for each window up to which planes are turned: for irregular windows, and for those with indices
+# that go one by one.
 MOST_SHARE = 8
 MOST_SHARE_INDEXED = 56
 # The longest vector of any level.
@@ -195,8 +195,8 @@ def is_slid(h: Axis, w: Axis) -> bool:
 
 
 def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: np.ndarray, y: np.ndarray, divisor: int) -> bool:
-    """Whether groups of planes become the lanes of pixels (planes.h): they can where each lies in memory without a gap and
-    all have the same windows, and do where it `pays`."""
+    """Whether groups of planes become the lanes of pixels (planes.h): they can where each lies in memory without a gap
+    and all have the same windows, and do where it `pays`."""
     if operation.endswith("backward") or at.has_lanes or any(a.table is not None and len(a.table) > 1 for a in axes):
         return False
     step = x.itemsize
@@ -206,23 +206,21 @@ def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: np.ndarray, 
         step *= x.shape[a]
     planes, results = prod(at.split(x.shape)[0]), prod(a.out for a in axes)
     made = results * (y.itemsize + 8 * operation.startswith("arg"))
-    return pays(operation, x.dtype, axes, planes, step, step / results, made, divisor)
+    slow = is_slow(operation, x.dtype, axes, step / results, divisor)
+    return pays(slow, planes, step + made, x.itemsize)
 
 
-def pays(
-    operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], planes: int, taken: int, share: float, made: int, divisor: int
-) -> bool:
-    """Whether to turn planes costs less than it spares: a group, `taken` and `made` bytes a plane, stays in the
-    second-level cache, its lanes are full or nearly so, and the windows of planes are slow."""
-    lanes = _kernels.TURNED // dtype.itemsize
-    if lanes * (taken + made) > GROUP_BYTES or -(-planes // lanes) * lanes * 3 > planes * 4:
-        return False
-    return is_slow(operation, dtype, axes, share, divisor)
+def pays(slow: bool, planes: int, plane_bytes: int, itemsize: int) -> bool:
+    """Whether to turn planes costs less than it spares: their windows are slow, the lanes of groups full or nearly so,
+    and a group, with its results, stays in the second-level cache."""
+    lanes = _kernels.TURNED // itemsize
+    groups = -(-planes // lanes)
+    return slow and lanes * plane_bytes <= GROUP_BYTES and groups * lanes * 3 <= planes * 4
 
 
 def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share: float, divisor: int) -> bool:
-    """Whether windows of planes are slow: they go one by one along a row, or a row of them is short beside a vector of this
-    level. `share`: bytes of the input for each window, which is what turning costs it. The bounds are measured ones."""
+    """Whether windows of planes are slow: they go one by one along a row, or a row of them is short beside a vector of
+    this level. `share`: bytes of the input for each window, what turning costs it. The bounds are measured ones."""
     w, arg, vector = axes[-1], operation.startswith("arg"), _kernels.vector_bytes()
     size = accumulator(operation, dtype.name) // (1 + arg)
     lanes = vector // size

@@ -48,7 +48,6 @@ from numpool.geometry import (
     output_shape,
     spatial_axes,
     spatial_sizes,
-    whole_axis,
     windows,
 )
 from numpool.indices import Indices
@@ -85,7 +84,7 @@ def dense(strides: list[int], dims: list[int], inner: int) -> bool:
 
 
 class Named(NamedTuple):
-    """Indices of a call: an array of them, the steps of what they name (see `Indices.steps`), and whether that is taps."""
+    """Indices of a call: an array of them, the steps of what they name (`Indices.steps`), and whether that is taps."""
 
     array: np.ndarray
     steps: list[int]
@@ -449,15 +448,16 @@ def adaptive_average_backward_call(rank: int, sources: tuple[Any, ...], args: tu
     axes = adaptive_windows(shape, layout, spatial_sizes(grad.shape, layout))
     grad = checked_gradient(grad, shape, layout, axes)
     at = readable(grad, layout)[1]
-    if len(axes) != 2 or all(a.table is None for a in axes) or 0 in shape or not is_crosswise(grad, at, shape, axes):
+    irregular = len(axes) == 2 and any(a.table is not None for a in axes)
+    if not irregular or 0 in shape or not is_crosswise(grad, at, shape, axes):
         return spread_of(grad, shape, layout, axes)
     result = Result(shape, grad.dtype)
     return Call(None, (grad,), (result,), at, compute=lambda out: (shared_out(grad, shape, layout, axes, out),))
 
 
 def is_crosswise(grad: np.ndarray, at: Place, shape: Shape, axes: tuple[Axis, ...]) -> bool:
-    """Whether both axes of an adaptive average's gradient go at once, as windows over the shares: in the order of one axis
-    after the other, and where pixels have lanes enough, or planes become them."""
+    """Whether both axes of an adaptive average's gradient go at once, as windows over the shares: where sums have the
+    order of one axis after the other, and pixels have lanes enough, or planes become them."""
     across = tuple(a.transposed() for a in reversed(axes))
     own = np.dtype(np.float64 if grad.dtype == np.float64 else np.float32)
     if is_wide(own, own, across):
@@ -468,9 +468,7 @@ def is_crosswise(grad: np.ndarray, at: Place, shape: Shape, axes: tuple[Axis, ..
     return is_turned("average", at.crosswise(), across, shares, sums, 1)
 
 
-def shared_out(
-    grad: np.ndarray, shape: Shape, layout: str, axes: tuple[Axis, ...], out: Arrays | None
-) -> np.ndarray:
+def shared_out(grad: np.ndarray, shape: Shape, layout: str, axes: tuple[Axis, ...], out: Arrays | None) -> np.ndarray:
     """The gradient of an average over adaptive windows of two axes: the share of each, and their sums, to `out`."""
     shares = shares_of(grad, layout, axes, 0, False)
     direct = out is not None and out[0].dtype == shares.dtype
@@ -497,8 +495,8 @@ def spread_line(grad: np.ndarray, shape: Shape, layout: str, override: int, out:
     lead, lanes = shape[: spatial[0]], shape[spatial[-1] + 1 :]
     direct = out is not None and out[0].dtype == grad.dtype and out[0].flags.c_contiguous
     result: np.ndarray = out[0] if out is not None and direct else np.empty(shape, grad.dtype)
-    call = spread_of(grad.reshape((*lead, 1, *lanes)), (*lead, n, *lanes), known, (whole_axis(n),), override)
-    perform(call, result.reshape((*lead, n, *lanes)), ())
+    args = ((*lead, n, *lanes), n, None, 0, False, False, override or None, known)
+    pool("avg_pool1d_backward", (grad.reshape((*lead, 1, *lanes)),), args, result.reshape((*lead, n, *lanes)))
     return result
 
 
@@ -622,7 +620,9 @@ def describe(plan: _kernels.Plan) -> list[str]:
         lines.append(f"{WORDS[name]}: {windows}")
     if "average" in spec["operation"]:
         lines.append(f"divisor: {spec['divisor'] or 'the window without padding, or clipped to it'}")
-    lines.append(f"{spec['planes']} planes, {spec['lanes']} lanes a pixel, as {spec['operation']} of {spec['dtype']}")
+    turned = spec["turned"] is not None  # then a pixel's lanes are planes
+    lanes_are = "lanes a pixel" if not turned else "at a time as the lanes of pixels"
+    lines.append(f"{spec['planes']} planes, {spec['lanes']} {lanes_are}, as {spec['operation']} of {spec['dtype']}")
     rows, cols, lanes = (min(spec["block"][i], spec[key]) for i, key in enumerate(("rows", "cols", "lanes")))
     lines.append(f"blocks of {rows} rows, {cols} columns, {lanes} lanes" + (", in parts" if spec["parts"] else ""))
     return lines
