@@ -54,8 +54,8 @@ class Build(build_ext):
 
         def together(sources, output_dir=None, macros=None, **options):
             def work(source, half):
-                extra = [(half, "1")] if half else []
-                return one_by_one([source], output_dir=f"{output_dir}/{half}", macros=[*(macros or []), *extra], **options)
+                half_macros = [*(macros or []), *([(half, "1")] if half else [])]
+                return one_by_one([source], output_dir=f"{output_dir}/{half}", macros=half_macros, **options)
 
             # A level is two objects, the longer ones first, so that no processor waits long for another.
             levels = [source for source in sources if "level_" in source]

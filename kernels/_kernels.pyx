@@ -31,7 +31,7 @@ cdef extern from "arrays.h":
     Py_ssize_t numpool_itemsize(object)
 
 cdef extern from "job.h":
-    enum: NUMPOOL_LEADS, NUMPOOL_PASSES, NUMPOOL_PART
+    enum: NUMPOOL_LEADS, NUMPOOL_PASSES, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TURNED
     enum: NUMPOOL_SPREAD, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_BAD, NUMPOOL_FOREIGN
     ctypedef struct numpool_axis:
         # `in` is a word of Cython's own
@@ -80,12 +80,18 @@ cdef extern from "job.h":
         numpool_block *argmax
         numpool_block *argmin
         numpool_block *extremum_backward
+    ctypedef struct numpool_turns:
+        ptrdiff_t vector_bytes
+        void (**turn_in "in")(const char *const *, ptrdiff_t, ptrdiff_t, char *) noexcept nogil  # a word of Python's own
+        void (**turn_out "out")(const char *, ptrdiff_t, ptrdiff_t, char *const *, ptrdiff_t) noexcept nogil
+    ptrdiff_t numpool_lead(const numpool_job *, const ptrdiff_t *, ptrdiff_t) noexcept nogil
 
 cdef extern from "dispatch.h":
     ctypedef struct numpool_level:
         const char *name
         const numpool_kernels *kernels
         const numpool_index_kernels *index_kernels
+        const numpool_turns *turns
         int runs
     int numpool_levels(numpool_level *)
     int NUMPOOL_OPENMP
@@ -112,12 +118,14 @@ numpool_import()
 PART = NUMPOOL_PART
 PASSES = NUMPOOL_PASSES
 LEADS = NUMPOOL_LEADS
+TURNED = NUMPOOL_TURNED
 
 # --- levels ----------------------------------------------------------------------------------------------------------
 
 cdef numpool_level level_list[8]
 cdef int level_count = numpool_levels(level_list)
 cdef int level_now = 0
+cdef dict plans = {}  # see the foot of this file
 
 BUILT_LEVELS = tuple([level_list[i].name.decode() for i in range(level_count)])
 LEVELS = tuple([level_list[i].name.decode() for i in range(level_count) if level_list[i].runs])
@@ -127,10 +135,15 @@ def set_level(str name):
     """Calls from now on run the level of this name, one of LEVELS."""
     global level_now
     level_now = BUILT_LEVELS.index(name)
+    plans.clear()  # they depend on the level's vectors; those in use elsewhere stay right
 
 
 def get_level():
     return BUILT_LEVELS[level_now]
+
+
+def vector_bytes():
+    return level_list[level_now].turns.vector_bytes
 
 
 set_level(LEVELS[len(LEVELS) - 1])
@@ -213,11 +226,22 @@ cdef struct Grid:
     ptrdiff_t across, deep, blocks                 # blocks side by side in columns and in lanes; all of them
 
 
+cdef struct Turned:
+    ptrdiff_t lanes                     # planes that go together as the lanes of pixels; 0: none do
+    ptrdiff_t planes, groups
+    ptrdiff_t pixels, results           # elements of a plane, and of one of the output
+    ptrdiff_t size, out_size            # bytes of an element of both
+    ptrdiff_t x_bytes, y_bytes, index_bytes  # of scratch that a group's pixels take
+    numpool_job lie                     # where planes lie: its leads, and the steps and data of its arrays
+
+
 cdef struct Work:
     numpool_job job
     numpool_block *block
     Grid grid
-    ptrdiff_t parts  # ranges of blocks, one after the other
+    Turned turned
+    const numpool_turns *turns
+    ptrdiff_t parts  # ranges of blocks, or of groups of planes, one after the other
     bint dense       # rows follow each other in the output
     bint own_tables  # each plane has tables of its own, which follow each other; blocks then keep to a plane
     ptrdiff_t bytes  # of scratch a thread
@@ -229,22 +253,15 @@ cdef void advance(numpool_axis *to, const numpool_axis *base, ptrdiff_t plane) n
         to.table = base.table + 2 * base.out * plane
 
 
-cdef int run_part(void *given, ptrdiff_t part, ptrdiff_t thread) noexcept nogil:
+cdef int run_blocks(const Work *work, numpool_job *job, ptrdiff_t first, ptrdiff_t last, char *scratch) noexcept nogil:
     """Some blocks of a call: rows outermost, then columns, then lanes. Returns what is wrong with the indices."""
-    cdef Work *work = <Work *>given
-    cdef Grid *grid = &work.grid
+    cdef const Grid *grid = &work.grid
     cdef numpool_tile tile
-    cdef ptrdiff_t first = part * grid.blocks // work.parts, last = (part + 1) * grid.blocks // work.parts
     cdef ptrdiff_t i, plane, slabs = grid.across * grid.deep
-    cdef numpool_job own
-    cdef numpool_job *job = &work.job
     cdef int bad = 0
     tile.limit = NULL
-    if work.own_tables:
-        own = work.job
-        job = &own
     if work.dense and slabs == 1:  # rows follow each other in the output, up to the next part's first
-        tile.limit = work.job.y.data + min(last * grid.block_rows, grid.rows) * work.job.y.row
+        tile.limit = job.y.data + min(last * grid.block_rows, grid.rows) * job.y.row
     for i in range(first, last):
         tile.row0 = i // slabs * grid.block_rows
         tile.row1 = min(tile.row0 + grid.block_rows, grid.rows)
@@ -254,11 +271,62 @@ cdef int run_part(void *given, ptrdiff_t part, ptrdiff_t thread) noexcept nogil:
         tile.lane1 = min(tile.lane0 + grid.block_lanes, grid.lanes)
         if work.own_tables:
             plane = tile.row0 // (job.h.out * max(job.d.out, 1))
-            advance(&own.d, &work.job.d, plane)
-            advance(&own.h, &work.job.h, plane)
-            advance(&own.w, &work.job.w, plane)
-        bad |= <int>work.block(job, &tile, work.scratch + thread * work.bytes)
+            advance(&job.d, &work.job.d, plane)
+            advance(&job.h, &work.job.h, plane)
+            advance(&job.w, &work.job.w, plane)
+        bad |= <int>work.block(job, &tile, scratch)
     return bad
+
+
+cdef void move_index(int64_t *index, ptrdiff_t n, int64_t by) noexcept nogil:
+    """Positions `by` further; -1 stays."""
+    for i in range(n):
+        index[i] += by & ~(index[i] >> 63)
+
+
+cdef void run_group(const Work *work, numpool_job *job, ptrdiff_t group, char *scratch) noexcept nogil:
+    """A group of planes: their elements become pixels in scratch, of which the blocks make pixels of results, and those
+    become planes again. The last group has the last plane several times, if need be; nothing comes of the others."""
+    cdef const Turned *turned = &work.turned
+    cdef const numpool_job *lie = &turned.lie
+    cdef char *plane[NUMPOOL_TURNED]
+    cdef ptrdiff_t i, first = group * turned.lanes, some = min(turned.planes - first, turned.lanes)
+    for i in range(turned.lanes):
+        plane[i] = lie.x.data + numpool_lead(lie, lie.x.lead, first + min(i, some - 1))
+    work.turns.turn_in[turned.size](<const char *const *>plane, turned.pixels, turned.lanes, job.x.data)
+    run_blocks(work, job, 0, work.grid.blocks, scratch)
+    for i in range(some):
+        plane[i] = lie.y.data + numpool_lead(lie, lie.y.lead, first + i)
+    work.turns.turn_out[turned.out_size](job.y.data, turned.results, turned.lanes, plane, some)
+    if lie.index.data == NULL:
+        return
+    for i in range(some):
+        plane[i] = lie.index.data + numpool_lead(lie, lie.index.lead, first + i)
+    work.turns.turn_out[job.index_size](job.index.data, turned.results, turned.lanes, plane, some)
+    for i in range(some if not job.window_index else 0):  # lanes were those of the first plane
+        move_index(<int64_t *>plane[i], turned.results, numpool_lead(lie, lie.position.lead, first + i))
+
+
+cdef int run_part(void *given, ptrdiff_t part, ptrdiff_t thread) noexcept nogil:
+    """Some blocks, or groups of planes, of a call. Returns what is wrong with the indices."""
+    cdef Work *work = <Work *>given
+    cdef const Turned *turned = &work.turned
+    cdef ptrdiff_t all = turned.groups if turned.lanes else work.grid.blocks
+    cdef ptrdiff_t i, first = part * all // work.parts, last = (part + 1) * all // work.parts
+    cdef char *scratch = work.scratch + thread * work.bytes
+    cdef numpool_job own
+    if not turned.lanes and not work.own_tables:
+        return run_blocks(work, &work.job, first, last, scratch)
+    own = work.job
+    if not turned.lanes:
+        return run_blocks(work, &own, first, last, scratch)
+    own.x.data = scratch
+    own.x.end = scratch + turned.x_bytes
+    own.y.data = scratch + turned.x_bytes
+    own.index.data = own.y.data + turned.y_bytes
+    for i in range(first, last):
+        run_group(work, &own, i, own.index.data + turned.index_bytes)
+    return 0
 
 
 cdef enum:
@@ -282,6 +350,11 @@ cdef bint overlap(object a, object b):
     return low[0] < high[1] and low[1] < high[0]
 
 
+cdef ptrdiff_t room(ptrdiff_t nbytes) noexcept:
+    """So many bytes as a piece of scratch: whole cache lines, and a vector behind them."""
+    return (nbytes + NUMPOOL_SLACK + 63) // 64 * 64
+
+
 cdef class Plan:
     """One kind of call, frozen: its job, its blocks, its outputs.
 
@@ -291,6 +364,7 @@ cdef class Plan:
         See `plan.py`, which fills it.
     """
     cdef numpool_job job
+    cdef Turned turned
     cdef int dtype, operation
     cdef ptrdiff_t rows, cols, block_rows, block_cols, block_lanes, x_extent
     cdef readonly ptrdiff_t cost     # bytes read and written
@@ -335,8 +409,26 @@ cdef class Plan:
         self.y_dense = spec["y_dense"]
         self.own_tables = spec["own_tables"]
         self.outputs = spec["outputs"]
+        if spec["turned"] is not None:
+            self.turn(spec["turned"])
         for (shape, axes, dtype), result in zip(self.outputs, range(2)):
             self.lay(&self.results[result], shape, axes or range(len(shape)), dtype)
+
+    cdef int turn(self, dict given) except -1:
+        cdef Turned *to = &self.turned
+        cdef numpool_job *lie = &to.lie
+        to.lanes, to.planes, to.pixels, to.results = given["lanes"], given["planes"], given["pixels"], given["results"]
+        to.size, to.out_size = given["size"], given["out_size"]
+        to.groups = (to.planes + to.lanes - 1) // to.lanes
+        to.x_bytes = room(to.pixels * to.lanes * to.size)
+        to.y_bytes = room(to.results * to.lanes * to.out_size)
+        to.index_bytes = room(to.results * to.lanes * self.job.index_size)
+        lie.leads = len(given["lead"])
+        for i, n in enumerate(given["lead"]):
+            lie.lead[i] = n
+        for i, (x, y, index, position) in enumerate(zip(*given["heads"])):
+            lie.x.lead[i], lie.y.lead[i], lie.index.lead[i], lie.position.lead[i] = x, y, index, position
+        return 0
 
     cdef int lay(self, numpool_layout *to, shape, axes, dtype) except -1:
         steps = [dtype.itemsize]
@@ -377,7 +469,10 @@ cdef class Plan:
         tile.row0 = tile.col0 = tile.lane0 = 0
         tile.row1, tile.col1, tile.lane1 = grid.block_rows, grid.block_cols, grid.block_lanes
         tile.limit = NULL
-        return block_of(level_now, self.dtype, self.operation)(job, &tile, NULL)
+        return (
+            block_of(level_now, self.dtype, self.operation)(job, &tile, NULL)
+            + self.turned.x_bytes + self.turned.y_bytes + self.turned.index_bytes
+        )
 
     def scratch_bytes(self):
         cdef Grid grid = self.grid(self.job.gradient, 1)
@@ -389,13 +484,15 @@ cdef class Plan:
         x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads)."""
         cdef Work work
         cdef numpool_job *job = &work.job
-        cdef ptrdiff_t team
+        cdef ptrdiff_t team, shares
         cdef char *memory
         cdef char *aligned
         cdef int bad
         work.job = self.job
         work.block = block_of(level_now, self.dtype, self.operation)
-        work.grid = self.grid(gradient, threads)
+        work.turned = self.turned
+        work.turns = level_list[level_now].turns
+        work.grid = self.grid(gradient, 1 if self.turned.lanes else threads)
         work.dense = self.y_dense
         work.own_tables = self.own_tables
         job.gradient = gradient
@@ -404,8 +501,10 @@ cdef class Plan:
         job.y.data = <char *>numpool_data(y)
         job.index.data = <char *>numpool_data(index) if index is not None else NULL
         work.bytes = (self.scratch(job, &work.grid) + 127) // 64 * 64
-        team = min(threads, work.grid.blocks)
-        work.parts = 1 if team == 1 else min(work.grid.blocks, team * PARTS_A_THREAD)
+        work.turned.lie.x.data, work.turned.lie.y.data, work.turned.lie.index.data = job.x.data, job.y.data, job.index.data
+        shares = self.turned.groups if self.turned.lanes else work.grid.blocks
+        team = min(threads, shares)
+        work.parts = 1 if team == 1 else min(shares, team * PARTS_A_THREAD)
         memory = <char *>malloc(team * (work.bytes + NUMPOOL_RANGE) + 64)
         if memory == NULL:
             raise MemoryError(f"numpool: no memory for {team * work.bytes} bytes of scratch")
@@ -506,7 +605,6 @@ cdef object np_empty = np.empty, np_dtype = np.dtype
 
 cdef enum:
     MOST_KEY = 512  # words: four arrays of 64 dimensions
-cdef dict plans = {}
 
 
 cdef bint plain(tuple args) noexcept:

@@ -8,28 +8,32 @@ typedef struct {
     const char *name;
     const numpool_kernels *kernels;
     const numpool_index_kernels *index_kernels;
+    const numpool_turns *turns;
     int runs;
 } numpool_level;
 
 extern const numpool_kernels numpool_kernels_baseline[];
 extern const numpool_index_kernels numpool_index_kernels_baseline[];
+extern const numpool_turns numpool_turns_baseline;
 #ifdef NUMPOOL_X86
 extern const numpool_kernels numpool_kernels_v3[], numpool_kernels_v4[];
 extern const numpool_index_kernels numpool_index_kernels_v3[], numpool_index_kernels_v4[];
+extern const numpool_turns numpool_turns_v3, numpool_turns_v4;
 #endif
 
+#define LEVEL_TABLES(level) numpool_kernels_##level, numpool_index_kernels_##level, &numpool_turns_##level
 static inline int numpool_levels(numpool_level *list)
 {
     int n = 0;
-    list[n++] = (numpool_level){"baseline", numpool_kernels_baseline, numpool_index_kernels_baseline, 1};
+    list[n++] = (numpool_level){"baseline", LEVEL_TABLES(baseline), 1};
 #ifdef NUMPOOL_X86
     __builtin_cpu_init();
     const int v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
     const int v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                    __builtin_cpu_supports("avx512vl");
-    list[n++] = (numpool_level){"v3", numpool_kernels_v3, numpool_index_kernels_v3, v3};
-    list[n++] = (numpool_level){"v4", numpool_kernels_v4, numpool_index_kernels_v4, v4};
+    list[n++] = (numpool_level){"v3", LEVEL_TABLES(v3), v3};
+    list[n++] = (numpool_level){"v4", LEVEL_TABLES(v4), v4};
 #endif
     return n;
 }

@@ -79,6 +79,14 @@ enum { NUMPOOL_BAD = 1, NUMPOOL_FOREIGN = 2 }; /* names no place of its plane; o
  * Without scratch (NULL) it does nothing and returns how many bytes of it the tile needs. */
 typedef ptrdiff_t numpool_block(const numpool_job *job, const numpool_tile *tile, char *scratch);
 
+/* What a level has besides blocks: planes of n elements as the lanes of pixels, and back, by the bytes of an element; see
+ * planes.h. */
+typedef struct {
+    ptrdiff_t vector_bytes;
+    void (*in[9])(const char *const *plane, ptrdiff_t n, ptrdiff_t lanes, char *to);
+    void (*out[9])(const char *from, ptrdiff_t n, ptrdiff_t lanes, char *const *plane, ptrdiff_t planes);
+} numpool_turns;
+
 /* What a level has for each dtype, in two tables of one order; NULL: no such operation on this dtype. */
 typedef struct {
     const char *dtype;
@@ -104,6 +112,9 @@ typedef struct {
 
 /* The longest vector of any level: scratch rows have this much room behind them. */
 #define NUMPOOL_SLACK 128
+
+/* Bytes of a pixel whose lanes were planes: the longest vector, so that its lanes fill one at every level. */
+#define NUMPOOL_TURNED 64
 
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512

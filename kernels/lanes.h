@@ -64,6 +64,21 @@ ALWAYS_INLINE ptrdiff_t numpool_second(const char *p, ptrdiff_t n, ptrdiff_t lan
 #define COUNT_BY_1_32(f) COUNT_BY_1_16(f), COUNT_BY_1_16((f) + 16)
 #define COUNT_BY_1_64(f) COUNT_BY_1_32(f), COUNT_BY_1_32((f) + 32)
 
+/* A position of each of two vectors laid end to end in turn, n in all and the second one `far` behind; the same in each
+ * piece of 16 bytes, which are n elements. */
+#define COUNT_IN_TURN_2(f, far) (f), (f) + (far)
+#define COUNT_IN_TURN_4(f, far) COUNT_IN_TURN_2(f, far), COUNT_IN_TURN_2((f) + 1, far)
+#define COUNT_IN_TURN_8(f, far) COUNT_IN_TURN_4(f, far), COUNT_IN_TURN_4((f) + 2, far)
+#define COUNT_IN_TURN_16(f, far) COUNT_IN_TURN_8(f, far), COUNT_IN_TURN_8((f) + 4, far)
+#define COUNT_IN_PIECES(n, from, far) NUMPOOL_CAT(COUNT_IN_PIECES_, VECTOR_BYTES)(NUMPOOL_CAT(COUNT_IN_TURN_, n), n, from, far)
+#define COUNT_IN_PIECES_16(count, n, f, far) count(f, far)
+#define COUNT_IN_PIECES_32(count, n, f, far) count(f, far), count((f) + (n), far)
+#define COUNT_IN_PIECES_64(count, n, f, far) COUNT_IN_PIECES_32(count, n, f, far), COUNT_IN_PIECES_32(count, n, (f) + 2 * (n), far)
+#define QUAD_1 16
+#define QUAD_2 8
+#define QUAD_4 4
+#define QUAD_8 2
+
 /* Masks of lanes: read k bytes before byte 64, the first k bytes are 0; k bytes before byte 128, all but those are. */
 #define MASK_8 -1, -1, -1, -1, -1, -1, -1, -1
 static const signed char numpool_edge[192] __attribute__((aligned(64), unused)) = {

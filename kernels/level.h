@@ -56,6 +56,24 @@
 #undef OPERATION
 #undef FLOATS_ONLY
 
+#define DTYPE bits8
+#define ELEM_SIZE 1
+#include "planes.h"
+#define DTYPE bits16
+#define ELEM_SIZE 2
+#include "planes.h"
+#define DTYPE bits32
+#define ELEM_SIZE 4
+#include "planes.h"
+#define DTYPE bits64
+#define ELEM_SIZE 8
+#include "planes.h"
+
+const numpool_turns NUMPOOL_CAT(numpool_turns_, LEVEL) = {
+    .vector_bytes = VECTOR_BYTES,
+    .in = {[1] = planes_bits8_in, [2] = planes_bits16_in, [4] = planes_bits32_in, [8] = planes_bits64_in},
+    .out = {[1] = planes_bits8_out, [2] = planes_bits16_out, [4] = planes_bits32_out, [8] = planes_bits64_out}};
+
 const numpool_kernels NUMPOOL_CAT(numpool_kernels_, LEVEL)[] = {
 #define TEMPLATE "entry.h"
 #include "dtypes.h"

@@ -92,4 +92,45 @@ ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
 #else
 #define NATIVE_INTEGER(size, is_unsigned) 0
 #endif
+
+/* A vector from pieces of 16 bytes, which lie `at` bytes from every `step`-th address; and back. GCC joins pieces in memory
+ * and waits for it: 4 times as long. */
+typedef int64_t numpool_bits __attribute__((vector_size(VECTOR_BYTES)));
+#define NUMPOOL_PIECE(i) _mm_loadu_si128((const __m128i *)(const void *)(from[(i) * step] + at))
+ALWAYS_INLINE numpool_bits numpool_pieces(const char *const *from, ptrdiff_t step, ptrdiff_t at)
+{
+#if VECTOR_BYTES == 64
+    const __m512i low = _mm512_inserti32x4(_mm512_castsi128_si512(NUMPOOL_PIECE(0)), NUMPOOL_PIECE(1), 1);
+    return (numpool_bits)_mm512_inserti32x4(_mm512_inserti32x4(low, NUMPOOL_PIECE(2), 2), NUMPOOL_PIECE(3), 3);
+#elif VECTOR_BYTES == 32
+    return (numpool_bits)_mm256_inserti128_si256(_mm256_castsi128_si256(NUMPOOL_PIECE(0)), NUMPOOL_PIECE(1), 1);
+#else
+    numpool_bits x;
+    (void)step;
+    memcpy(&x, *from + at, sizeof x);
+    return x;
+#endif
+}
+#undef NUMPOOL_PIECE
+
+#define NUMPOOL_PIECE(i) _mm_storeu_si128((__m128i *)(void *)(to[(i) * step] + at), PIECE_OF(x, i))
+ALWAYS_INLINE void numpool_store_pieces(numpool_bits x, char *const *to, ptrdiff_t step, ptrdiff_t at)
+{
+#if VECTOR_BYTES == 64
+#define PIECE_OF(x, i) _mm512_extracti32x4_epi32((__m512i)(x), i)
+    NUMPOOL_PIECE(0);
+    NUMPOOL_PIECE(1);
+    NUMPOOL_PIECE(2);
+    NUMPOOL_PIECE(3);
+#elif VECTOR_BYTES == 32
+#define PIECE_OF(x, i) _mm256_extracti128_si256((__m256i)(x), i)
+    NUMPOOL_PIECE(0);
+    NUMPOOL_PIECE(1);
+#else
+    (void)step;
+    memcpy(*to + at, &x, sizeof x);
+#endif
+}
+#undef PIECE_OF
+#undef NUMPOOL_PIECE
 #endif

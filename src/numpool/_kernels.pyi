@@ -8,6 +8,7 @@ import numpy as np
 PART: int
 PASSES: int
 LEADS: int
+TURNED: int
 LEVELS: tuple[str, ...]
 BUILT_LEVELS: tuple[str, ...]
 DTYPES: tuple[str, ...]
@@ -17,6 +18,7 @@ has_openmp: bool
 
 def set_level(name: str) -> None: ...
 def get_level() -> str: ...
+def vector_bytes() -> int: ...
 def omp_max_threads() -> int: ...
 
 class Plan:

@@ -82,6 +82,12 @@ class Place:
         order = (*self.order[: self.leads], *(spatial[i] for i in laid), *self.order[end:])
         return Place(order, self.leads, self.rank), tuple(axes[i] for i in laid)
 
+    def crosswise(self) -> Place:
+        """The same array with its spatial axes in reverse order."""
+        first, last = self.leads, self.leads + self.rank
+        order = (*self.order[:first], *self.order[first:last][::-1], *self.order[last:])
+        return Place(order, self.leads, self.rank)
+
     def fits(self, array: np.ndarray) -> bool:
         """Whether the lanes of each pixel of `array` are adjacent."""
         lane = self.order[-1]
@@ -113,6 +119,10 @@ class Place:
             return shape, None
         axes = tuple(int(a) for a in np.argsort(self.order))
         return tuple(shape[a] for a in self.order), axes
+
+    def outputs(self, results: tuple[Result, ...]) -> tuple[tuple[Shape, Shape | None, np.dtype[Any]], ...]:
+        """The recipe and the dtype of each."""
+        return tuple((*self.recipe(r.shape), r.dtype) for r in results)
 
     def empty(self, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         """A new array of this shape whose memory has this order."""

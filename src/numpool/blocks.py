@@ -7,18 +7,19 @@ of a block into scratch rows first; threads share the blocks.
 from __future__ import annotations
 
 from functools import cache
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from numpool import _kernels
-from numpool.arrays import FLOATS
+from numpool.arrays import FLOATS, Place
 from numpool.geometry import UNIT, Axis
 
 Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
 
-# Taps from which a tall window of an extreme runs down (running.h), the bytes of its block (bench/README.md: 64 KiB to 512
-# are alike) and those of its lanes.
+# Taps from which a tall window of an extreme runs down (running.h), the bytes of its block (bench/README.md: 64 KiB
+# to 512 are alike) and those of its lanes.
 LEAST_TALL = 5
 TALL_BYTES = 64 * 1024
 TALL_LANES = 256
@@ -43,6 +44,15 @@ FLAT_TAPS = 7
 MOST_SMALL_LANES = 352
 # Input of a block of small windows, which scratch holds some rows at a time: what all rows share is made once a block.
 SMALL_INPUT = 128 * 1024
+# Bytes of a group of planes and of its results: it stays in a small second-level cache, and a thread's share of a call
+# (threads.py) is a group at least.
+GROUP_BYTES = 256 * 1024
+# Vectors of the input for each window up to which planes are turned: for irregular windows, and for those with indices
+# that go one by one.
+MOST_SHARE = 8
+MOST_SHARE_INDEXED = 56
+# The longest vector of any level.
+VECTOR_BYTES = 64
 # Below this a row of windows is not cut into column blocks.
 MOST_ROW_BYTES = 32 * 1024
 # The same of windows that share no row (without indices): what is read once is best read as it lies.
@@ -199,6 +209,53 @@ def is_flat(operation: str, h: Axis, w: Axis, size: int) -> bool:
     most = {"max": FLAT_TAPS, "min": FLAT_TAPS, "average": 3}.get(operation, 0)
     few = h.kernel == 1 or h.kernel * h.size * w.size * size <= FLAT_MASKS
     return regular and few and h.kernel <= most and w.kernel <= FLAT_TAPS
+
+
+def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: np.ndarray, y: np.ndarray, divisor: int) -> bool:
+    """Whether groups of planes become the lanes of pixels (planes.h): they can where each lies in memory without a gap
+    and all have the same windows, and do where it `pays`."""
+    if operation.endswith("backward") or at.has_lanes or any(a.table is not None and len(a.table) > 1 for a in axes):
+        return False
+    step = x.itemsize
+    for a in sorted(at.order[at.leads :], reverse=True):
+        if x.shape[a] > 1 and x.strides[a] != step:
+            return False
+        step *= x.shape[a]
+    planes, results = prod(at.split(x.shape)[0]), prod(a.out for a in axes)
+    made = results * (y.itemsize + 8 * operation.startswith("arg"))
+    slow = is_slow(operation, x.dtype, axes, step / results, divisor)
+    return pays(slow, planes, step + made, x.itemsize)
+
+
+def pays(slow: bool, planes: int, plane_bytes: int, itemsize: int) -> bool:
+    """Whether to turn planes costs less than it spares: their windows are slow, the lanes of groups full or nearly so,
+    and a group, with its results, stays in the second-level cache."""
+    lanes = _kernels.TURNED // itemsize
+    groups = -(-planes // lanes)
+    return slow and lanes * plane_bytes <= GROUP_BYTES and groups * lanes * 3 <= planes * 4
+
+
+def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share: float, divisor: int) -> bool:
+    """Whether windows of planes are slow: they go one by one along a row, or a row of them is short beside a vector of
+    this level. `share`: bytes of the input for each window, what turning costs it. The bounds are measured ones."""
+    w, arg, vector = axes[-1], operation.startswith("arg"), _kernels.vector_bytes()
+    if len(axes) == 2 and is_flat(operation, *axes, dtype.itemsize) and (operation != "average" or divisor):
+        return False  # as one long row
+    size = accumulator(operation, dtype.name) // (1 + arg)
+    lanes = vector // size
+    one_by_one = not (w.stride == 1 or (w.stride == 2 and w.kernel <= 5 and w.dilation == 1))
+    if any(a.table is not None for a in axes):
+        return arg or share <= MOST_SHARE * vector
+    if arg and (w.out == 1 or one_by_one):
+        return share <= MOST_SHARE_INDEXED * vector
+    if w.out == 1 or one_by_one:
+        return 1 < w.out <= lanes // 2 and share / dtype.itemsize * size <= vector
+    if operation == "average" and not divisor:  # each window is divided by itself
+        return w.out <= lanes * 3 // 2
+    comparable = operation == "argmax" and dtype.name in ("float32", "float64")  # else indices need a pass before
+    if all(a.kernel <= a.stride for a in axes) and (comparable or not arg):
+        return False  # each element is read once, by whole vectors where planes follow each other
+    return w.out < lanes and 4 * w.out <= lanes * (max(a.kernel for a in axes[-2:]) - 1)
 
 
 def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ checked.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -67,9 +68,11 @@ class Axis:
         return np.maximum(counts, 0)
 
     def transposed(self) -> Axis:
-        """For each position the windows of the table that hold it, as a table over them: they follow each other."""
-        assert self.table is not None
-        first, taps = self.table[0, :, 0], self.table[0, :, 1]
+        """For each position the windows that hold it, as a table over them: they follow each other."""
+        if self.table is None:
+            first, taps = np.arange(self.out) * self.stride - self.before, np.full(self.out, self.kernel)
+        else:
+            first, taps = self.table[0, :, 0], self.table[0, :, 1]
         position = np.arange(self.size)
         low = np.searchsorted(first + taps, position, "right")
         return from_table(self.out, low[None], np.maximum(np.searchsorted(first, position, "right") - low, 0)[None])
@@ -132,6 +135,7 @@ def from_table(size: int, first: np.ndarray, taps: np.ndarray) -> Axis:
     return Axis(size, table.shape[1], max(1, int(taps.max())), stride, 1, 0, 0, np.ascontiguousarray(table))
 
 
+@cache
 def adaptive_axis(size: int, out: int) -> Axis:
     """`out` windows that share an axis evenly: window i is [floor(i * size / out), ceil((i + 1) * size / out))."""
     if size % out == 0:

@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from math import prod
-from typing import Any
+from math import gcd, prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,8 +37,8 @@ from numpool.arrays import (
     extent,
     readable,
 )
-from numpool.blocks import axis_words, blocks
-from numpool.flatten import flatten, is_copy, is_whole
+from numpool.blocks import VECTOR_BYTES, axis_words, blocks, is_turned
+from numpool.flatten import LEAST_LANES, flatten, is_copy, is_whole
 from numpool.geometry import (
     UNIT,
     Axis,
@@ -48,7 +48,6 @@ from numpool.geometry import (
     output_shape,
     spatial_axes,
     spatial_sizes,
-    whole_axis,
     windows,
 )
 from numpool.indices import Indices
@@ -57,8 +56,8 @@ from numpool.threads import plan_threads
 # The order of enum numpool_out (job.h): number types that an average can be written as.
 OUTS = (*FLOATS, "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
-# The longest vector of any level; to fold planes by it costs little where vectors are shorter.
-VECTOR_BYTES = 64
+# Planes of which NumPy divides by the counts of their windows at once, at most.
+MOST_TOGETHER = 64
 
 
 # --- from arrays to a spec -------------------------------------------------------------------------------------------
@@ -84,6 +83,18 @@ def dense(strides: list[int], dims: list[int], inner: int) -> bool:
     return all(stride == inner * prod(dims[i + 1 :]) for i, stride in enumerate(strides))
 
 
+class Named(NamedTuple):
+    """Indices of a call: an array of them, the steps of what they name (`Indices.steps`), and whether that is taps."""
+
+    array: np.ndarray
+    steps: list[int]
+    numbered: bool
+
+
+def named(array: np.ndarray, indices: Indices) -> Named:
+    return Named(array, indices.steps(), indices.convention == "window")
+
+
 def make_spec(
     operation: str,
     at: Place,
@@ -92,7 +103,7 @@ def make_spec(
     y: np.ndarray,
     results: tuple[Result, ...],
     *,
-    index: tuple[np.ndarray, Indices] | None = None,
+    index: Named | None = None,
     divisor: int = 0,
     count_padding: bool = True,
     scatter: bool = False,
@@ -101,11 +112,13 @@ def make_spec(
 
     `scatter`: the gradient of an extremum whose windows are not to be looked at.
     """
+    if is_turned(operation, at, axes, x, y, divisor):
+        return turned_spec(operation, at, axes, x, y, results, index, divisor, count_padding)
     backward, extremum = operation.endswith("backward"), operation in ("max", "min")
     lanes = at.split(x.shape)[2] or 1
-    strides = (x.strides, y.strides, index[0].strides if index else y.strides, index[1].steps() if index else x.strides)
+    strides = (x.strides, y.strides, index.array.strides if index else y.strides, index.steps if index else x.strides)
     steps = [[*lead, *inner] for lead, inner, _ in map(at.split, strides)]
-    lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index[0].itemsize if index else 0, 0]
+    lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index.array.itemsize if index else 0, 0]
     # down columns sums may be made in another order than across rows: in wide accumulators, and of clipped windows
     clipped = operation == "average" and not all(a.inside for a in axes)
     ordered = x.dtype.name in FLOATS and (operation == "wide_average" or clipped)
@@ -132,7 +145,7 @@ def make_spec(
     spec = {
         "operation": operation,
         "dtype": x.dtype.name,
-        "outputs": tuple((*at.recipe(r.shape), r.dtype) for r in results),
+        "outputs": at.outputs(results),
         "lead": lead,
         "planes": prod(lead),
         "rows": rows,
@@ -154,15 +167,16 @@ def make_spec(
         "parts": False,
         "scatter": False,
         "own_tables": own_tables,
+        "turned": None,
     }
     if index:
         spec |= {
             "index": (heads[2], *inner[2]),
-            "index_size": index[0].itemsize,
-            "window_index": index[1].convention == "window",
-            "position": (heads[3], *inner[3], at.split(index[1].steps())[2]),
+            "index_size": index.array.itemsize,
+            "window_index": index.numbered,
+            "position": (heads[3], *inner[3], at.split(index.steps)[2]),
         }
-    numbered = index is not None and index[1].convention == "window"
+    numbered = index is not None and index.numbered
     spec |= blocks(operation, x.dtype.name, (d, h, w), lanes, rows, divisor, numbered)
     if scatter:
         spec |= {"block": (h.size, w.size, lanes), "scatter": True}
@@ -170,6 +184,50 @@ def make_spec(
         block: Any = spec["block"]
         spec["block"] = (h.out if block[0] >= h.out else 1, *block[1:])
     return spec
+
+
+def turned_spec(
+    operation: str,
+    at: Place,
+    axes: tuple[Axis, ...],
+    x: np.ndarray,
+    y: np.ndarray,
+    results: tuple[Result, ...],
+    index: Named | None,
+    divisor: int,
+    count_padding: bool,
+) -> dict[str, Any]:
+    """The same where groups of planes are the lanes of pixels: the plan of one group, and where the planes lie."""
+    lanes = _kernels.TURNED // x.itemsize
+    spatial = at.order[at.leads : at.leads + at.rank]
+    group = Place((*(sorted(spatial).index(a) for a in spatial), at.rank), 0, at.rank)
+
+    def pixels(array: np.ndarray) -> np.ndarray:
+        laid = Place(tuple(range(at.rank + 1)), 0, at.rank)
+        return laid.unallocated((*(array.shape[a] for a in sorted(spatial)), lanes), array.dtype)
+
+    inner = None
+    if index:
+        steps = [*(index.steps[a] for a in sorted(spatial)), 0]
+        inner = Named(pixels(index.array), steps, index.numbered)
+    spec = make_spec(
+        operation, group, axes, pixels(x), pixels(y), (), index=inner, divisor=divisor, count_padding=count_padding
+    )
+    things = (x.strides, y.strides, index.array.strides if index else y.strides, index.steps if index else x.strides)
+    lead, heads = merged(at.split(x.shape)[0], [at.split(own)[0] for own in things])
+    planes = prod(lead)
+    turned = {
+        "lanes": lanes,
+        "planes": planes,
+        "pixels": prod(a.size for a in axes),
+        "results": prod(a.out for a in axes),
+        "size": x.itemsize,
+        "out_size": y.itemsize,
+        "lead": lead,
+        "heads": heads,
+    }
+    cost = x.nbytes + y.nbytes
+    return spec | {"outputs": at.outputs(results), "planes": planes, "cost": cost, "turned": turned}
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
@@ -215,8 +273,8 @@ def extremum_of(operation: str, x: np.ndarray, layout: str, axes: tuple[Axis, ..
     if not indices and not at.has_lanes:  # whole vectors of single lanes; the order of taps counts for indices alone
         at, axes = at.by_memory(x, axes)
     y, *where = (at.unallocated(r.shape, r.dtype) for r in results)
-    name, named = ("arg" + operation, (where[0], indices)) if indices else (operation, None)
-    plan = _kernels.Plan(make_spec(name, at, axes, x, y, results, index=named))
+    name, index_of = ("arg" + operation, named(where[0], indices)) if indices else (operation, None)
+    plan = _kernels.Plan(make_spec(name, at, axes, x, y, results, index=index_of))
     return Call(plan, (x,), results, at)
 
 
@@ -344,7 +402,7 @@ def scattered(
         grad, indices = at.evenly(grad), at.evenly(indices)
     x = at.unallocated(shape, grad.dtype)
     plan = _kernels.Plan(
-        make_spec("extremum_backward", at, axes, x, grad, (result,), index=(indices, meaning), scatter=anywhere)
+        make_spec("extremum_backward", at, axes, x, grad, (result,), index=named(indices, meaning), scatter=anywhere)
     )
     return Call(plan, (grad, indices), (result,), at, partial(meaning.wrong, indices))
 
@@ -390,7 +448,46 @@ def adaptive_average_backward_call(rank: int, sources: tuple[Any, ...], args: tu
     if grad.ndim != len(shape):
         raise ValueError(f"grad_output must have as many axes as input_shape {shape}; got shape {grad.shape}")
     axes = adaptive_windows(shape, layout, spatial_sizes(grad.shape, layout))
-    return spread_of(checked_gradient(grad, shape, layout, axes), shape, layout, axes)
+    grad = checked_gradient(grad, shape, layout, axes)
+    at = readable(grad, layout)[1]
+    irregular = len(axes) == 2 and any(a.table is not None for a in axes)
+    if not irregular or 0 in shape or not is_crosswise(grad, at, shape, axes):
+        return spread_of(grad, shape, layout, axes)
+    result = Result(shape, grad.dtype)
+    return Call(None, (grad,), (result,), at, compute=lambda out: (shared_out(grad, shape, layout, axes, out),))
+
+
+def is_crosswise(grad: np.ndarray, at: Place, shape: Shape, axes: tuple[Axis, ...]) -> bool:
+    """Whether both axes of an adaptive average's gradient go at once, as windows over the shares: where sums have the
+    order of one axis after the other, and pixels have lanes enough, or planes become them."""
+    across = tuple(a.transposed() for a in reversed(axes))
+    own = np.dtype(np.float64 if grad.dtype == np.float64 else np.float32)
+    if is_wide(own, own, across):
+        return False
+    if at.has_lanes:
+        return (at.split(shape)[2] or 1) >= LEAST_LANES
+    shares, sums = at.unallocated(grad.shape, own), at.unallocated(shape, own)
+    return is_turned("average", at.crosswise(), across, shares, sums, 1)
+
+
+def shared_out(grad: np.ndarray, shape: Shape, layout: str, axes: tuple[Axis, ...], out: Arrays | None) -> np.ndarray:
+    """The gradient of an average over adaptive windows of two axes: the share of each, and their sums, to `out`."""
+    shares = shares_of(grad, layout, axes, 0, False)
+    direct = out is not None and out[0].dtype == shares.dtype
+    sums = pool("adaptive_shares2d", (shares,), (shape, layout), out[0] if out and direct else None)[0]
+    return sums.astype(grad.dtype, copy=False)
+
+
+def shares_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    """Sums of the shares of all windows that hold a position, as windows over shares: along rows, then down columns."""
+    shape, layout = args
+    shares, at = readable(sources[0], layout)
+    axes = adaptive_windows(shape, layout, spatial_sizes(shares.shape, layout))
+    result = Result(shape, shares.dtype)
+    across = tuple(a.transposed() for a in reversed(axes))
+    y = at.unallocated(shape, shares.dtype)
+    spec = make_spec("average", at.crosswise(), across, shares, y, (), divisor=1)
+    return Call(_kernels.Plan(spec | {"outputs": at.outputs((result,))}), (shares,), (result,), at)
 
 
 def spread_line(grad: np.ndarray, shape: Shape, layout: str, override: int, out: Arrays | None) -> np.ndarray:
@@ -400,9 +497,25 @@ def spread_line(grad: np.ndarray, shape: Shape, layout: str, override: int, out:
     lead, lanes = shape[: spatial[0]], shape[spatial[-1] + 1 :]
     direct = out is not None and out[0].dtype == grad.dtype and out[0].flags.c_contiguous
     result: np.ndarray = out[0] if out is not None and direct else np.empty(shape, grad.dtype)
-    call = spread_of(grad.reshape((*lead, 1, *lanes)), (*lead, n, *lanes), known, (whole_axis(n),), override)
-    perform(call, result.reshape((*lead, n, *lanes)), ())
+    args = ((*lead, n, *lanes), n, None, 0, False, False, override or None, known)
+    pool("avg_pool1d_backward", (grad.reshape((*lead, 1, *lanes)),), args, result.reshape((*lead, n, *lanes)))
     return result
+
+
+def shares_of(grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override: int, padded: bool) -> np.ndarray:
+    """The gradient of each window over its divisor."""
+    shares = grad.astype(np.float64 if grad.dtype == np.float64 else np.float32, copy=False)
+    spatial = spatial_axes(grad.ndim, layout)
+    counts: Any = override
+    if not override:
+        along = [[-1 if b == a else 1 for b in range(grad.ndim)] for a in spatial]
+        counts = prod(a.counts(padded).reshape(shape) for a, shape in zip(axes, along, strict=True))
+    counts = np.asarray(counts, shares.dtype)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a window without an element has no share to give
+        if not override and not is_channels_last(layout) and shares.flags.c_contiguous:
+            some = gcd(MOST_TOGETHER, prod(grad.shape[: spatial[0]]))  # planes together: NumPy's inner loop is long
+            return (shares.reshape(-1, some * counts.size) / np.tile(counts.ravel(), some)).reshape(grad.shape)
+        return shares / counts
 
 
 def spread_apart(
@@ -411,13 +524,7 @@ def spread_apart(
     """The gradient of an average over irregular windows, or over three axes: the share of each window, and then one
     axis after the other, the last of them to `out`."""
     spatial = spatial_axes(grad.ndim, layout)
-    shares = grad.astype(np.float64 if grad.dtype == np.float64 else np.float32, copy=False)
-    counts: Any = override
-    if not override:
-        along = [[-1 if b == a else 1 for b in range(grad.ndim)] for a in spatial]
-        counts = prod(a.counts(padded).reshape(shape) for a, shape in zip(axes, along, strict=True))
-    with np.errstate(divide="ignore", invalid="ignore"):  # a window without an element has no share to give
-        shares = shares / np.asarray(counts, shares.dtype)
+    shares = shares_of(grad, layout, axes, override, padded)
     stages = [(i, a) for i, a in enumerate(axes) if not is_copy(a)]
     for i, a in reversed(stages):  # the last one first: what follows it goes by whole rows
         stage = [copy_axis(shares.shape[b]) for b in spatial]
@@ -433,7 +540,7 @@ def spread_apart(
 
 
 # By public function: each takes the sources, and the arguments in the order of the function's signature.
-CALLS: dict[str, Callable[[tuple[Any, ...], tuple[Any, ...]], Call]] = {}
+CALLS: dict[str, Callable[[tuple[Any, ...], tuple[Any, ...]], Call]] = {"adaptive_shares2d": shares_call}
 for _n in RANKS:
     for _name in ("max", "min"):
         CALLS[f"{_name}_pool{_n}d"] = partial(extremum_call, _name, _n)
@@ -515,7 +622,9 @@ def describe(plan: _kernels.Plan) -> list[str]:
         lines.append(f"{WORDS[name]}: {windows}")
     if "average" in spec["operation"]:
         lines.append(f"divisor: {spec['divisor'] or 'the window without padding, or clipped to it'}")
-    lines.append(f"{spec['planes']} planes, {spec['lanes']} lanes a pixel, as {spec['operation']} of {spec['dtype']}")
+    turned = spec["turned"] is not None  # then a pixel's lanes are planes
+    lanes_are = "lanes a pixel" if not turned else "at a time as the lanes of pixels"
+    lines.append(f"{spec['planes']} planes, {spec['lanes']} {lanes_are}, as {spec['operation']} of {spec['dtype']}")
     rows, cols, lanes = (min(spec["block"][i], spec[key]) for i, key in enumerate(("rows", "cols", "lanes")))
     lines.append(f"blocks of {rows} rows, {cols} columns, {lanes} lanes" + (", in parts" if spec["parts"] else ""))
     return lines
