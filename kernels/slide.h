@@ -119,6 +119,9 @@ ALWAYS_INLINE void FN(pixel)(const FN(sliding) *s, FN(column) *column, ptrdiff_t
 }
 
 #define SLIDE_KERNEL 2
+#define SLIDE_HOP 1
+#include "slide_window.h"
+#define SLIDE_KERNEL 2
 #define SLIDE_HOP 2
 #include "slide_window.h"
 #define SLIDE_KERNEL 3
@@ -134,9 +137,8 @@ static int FN(slides)(const numpool_job *job, ptrdiff_t lanes)
 {
     const numpool_axis *h = &job->h, *w = &job->w;
     const int single = lanes == 1 && w->before <= LANES && job->x.pixel == ELEM_SIZE && job->y.pixel == SLIDE_SIZE;
-    const int known = (w->kernel == 2 && w->stride == 2) || (w->kernel == 3 && w->stride <= 2);
     return SLIDES(job) && !job->d.out && !h->table && !w->table && (single || lanes >= LANES) && h->step == 1 && w->step == 1
-           && h->kernel == w->kernel && known
+           && h->kernel == w->kernel && (h->kernel == 2 || h->kernel == 3) && w->stride <= 2
            && h->before < h->kernel && (h->out - 1) * h->stride - h->before < h->in; /* each window has a row */
 }
 
@@ -177,6 +179,7 @@ static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *sc
     if (first < inner || first + tile->row1 - tile->row0 > outer || s.rows == 0)
         FN(fill_nothing)(scratch, single ? s.pitch : FN(slide_bytes)(job, tile));
     switch (2 * w->kernel + w->stride) {
+    case 2 * 2 + 1: (single ? FN(single_2_1) : FN(many_2_1))(&s); break;
     case 2 * 2 + 2: (single ? FN(single_2_2) : FN(many_2_2))(&s); break;
     case 2 * 3 + 1: (single ? FN(single_3_1) : FN(many_3_1))(&s); break;
     default: (single ? FN(single_3_2) : FN(many_3_2))(&s);
