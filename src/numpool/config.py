@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal, overload
 
 import numpool
-from numpool import _kernels, plan
+from numpool import _kernels, plan, spec
 from numpool._version import __version__
 from numpool.levels import levels
 from numpool.threads import get_num_threads, plan_threads
@@ -103,7 +103,7 @@ def explain(function: Callable[..., Any] | str, x: Any, *args: Any, **kwargs: An
     if call.plan is None:
         print("  nothing to compute: a result without elements")
         return
-    for line in plan.describe(call.plan):
+    for line in spec.describe(call.plan):
         print(f"  {line}")
     threads = plan_threads(call.plan.cost)
     print(

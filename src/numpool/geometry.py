@@ -61,7 +61,8 @@ class Axis:
     def counts(self, padding: bool) -> np.ndarray:
         """How many positions of each window count in an average's divisor."""
         if self.table is not None:
-            return self.table[0, :, 1]
+            taps: np.ndarray = self.table[0, :, 1]
+            return taps
         low, high = (-self.before, self.size + self.after) if padding else (0, self.size)
         start = np.arange(self.out, dtype=np.int64) * self.stride - self.before
         counts: np.ndarray = np.minimum(start + self.kernel, high) - np.maximum(start, low)

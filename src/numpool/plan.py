@@ -2,10 +2,10 @@
 
 ::
 
-    pool  --->  call: arguments and arrays, checked  --->  make_spec  --->  _kernels.Plan, remembered
-                  |                                          |
-                  arguments: every form as one type          blocks: how much is done at a time
-                  geometry:  the windows of an axis         flatten: the axes as the kernels know them
+    pool  --->  call: arguments and arrays, checked  --->  spec: the kernels' words  --->  _kernels.Plan, remembered
+                  |
+                  arguments: every form as one type
+                  geometry:  the windows of an axis
                   arrays:    which axes are leads, rows, pixels and lanes
                   indices:   what an index means
 
@@ -15,10 +15,10 @@ The first call with new arguments or shapes comes here; the next ones find their
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import gcd, prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,13 +34,11 @@ from numpool.arrays import (
     check_output_shape,
     checked_array,
     checked_outs,
-    extent,
     readable,
 )
-from numpool.blocks import VECTOR_BYTES, axis_words, blocks, is_turned
-from numpool.flatten import LEAST_LANES, flatten, is_copy, is_whole
+from numpool.blocks import is_turned
+from numpool.flatten import LEAST_LANES, is_copy, is_whole
 from numpool.geometry import (
-    UNIT,
     Axis,
     adaptive_windows,
     copy_axis,
@@ -51,186 +49,11 @@ from numpool.geometry import (
     windows,
 )
 from numpool.indices import Indices
+from numpool.spec import OUTS, make_spec, named
 from numpool.threads import plan_threads
-
-# The order of enum numpool_out (job.h): number types that an average can be written as.
-OUTS = (*FLOATS, "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
 # Planes of which NumPy divides by the counts of their windows at once, at most.
 MOST_TOGETHER = 64
-
-
-# --- from arrays to a spec -------------------------------------------------------------------------------------------
-
-
-def merged(dims: list[int], columns: list[list[int]]) -> tuple[list[int], list[list[int]]]:
-    """Adjacent leads that every array walks evenly become one; leads of one step go."""
-    rows: list[list[int]] = []
-    for n, *steps in zip(dims, *columns, strict=True):
-        if n == 1:
-            continue
-        count = n
-        if rows and rows[-1][1:] == [step * n for step in steps]:
-            count *= rows.pop()[0]
-        rows.append([count, *steps])
-    if len(rows) > _kernels.LEADS:
-        raise ValueError(f"at most {_kernels.LEADS} leading axes may be strided apart; got {len(rows)}")
-    return [row[0] for row in rows], [[row[1 + c] for row in rows] for c in range(len(columns))]
-
-
-def dense(strides: list[int], dims: list[int], inner: int) -> bool:
-    """Whether elements of `inner` bytes, in these dimensions, follow each other in memory without a gap."""
-    return all(stride == inner * prod(dims[i + 1 :]) for i, stride in enumerate(strides))
-
-
-class Named(NamedTuple):
-    """Indices of a call: an array of them, the steps of what they name (`Indices.steps`), and whether that is taps."""
-
-    array: np.ndarray
-    steps: list[int]
-    numbered: bool
-
-
-def named(array: np.ndarray, indices: Indices) -> Named:
-    return Named(array, indices.steps(), indices.convention == "window")
-
-
-def make_spec(
-    operation: str,
-    at: Place,
-    axes: tuple[Axis, ...],
-    x: np.ndarray,
-    y: np.ndarray,
-    results: tuple[Result, ...],
-    *,
-    index: Named | None = None,
-    divisor: int = 0,
-    count_padding: bool = True,
-    scatter: bool = False,
-) -> dict[str, Any]:
-    """The words of a plan, see `_kernels.Plan`: x is the array of input shape, y the one of output shape.
-
-    `scatter`: the gradient of an extremum whose windows are not to be looked at.
-    """
-    if is_turned(operation, at, axes, x, y, divisor):
-        return turned_spec(operation, at, axes, x, y, results, index, divisor, count_padding)
-    backward, extremum = operation.endswith("backward"), operation in ("max", "min")
-    lanes = at.split(x.shape)[2] or 1
-    strides = (x.strides, y.strides, index.array.strides if index else y.strides, index.steps if index else x.strides)
-    steps = [[*lead, *inner] for lead, inner, _ in map(at.split, strides)]
-    lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index.array.itemsize if index else 0, 0]
-    # down columns sums may be made in another order than across rows: in wide accumulators, and of clipped windows
-    clipped = operation == "average" and not all(a.inside for a in axes)
-    ordered = x.dtype.name in FLOATS and (operation == "wide_average" or clipped)
-    way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
-    most_columns = VECTOR_BYTES // x.itemsize if operation in ("max", "min", "argmax", "argmin") else 0
-    flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way, most_columns)
-    d, h, w = flat.axes
-    own_tables = any(a.table is not None and len(a.table) > 1 for a in flat.axes)
-    leads = len(flat.lead)
-    lead, heads = flat.lead, [own[:leads] for own in flat.steps]
-    inner = [own[leads:] for own in flat.steps]
-    if d is not UNIT:  # the innermost lead counts the slabs of the output; the kernel finds those of the input
-        lead = [*lead, d.out]
-        heads = [[*head, step * (n in (1, 2))] for n, (head, (step, _, _)) in enumerate(zip(heads, inner, strict=True))]
-    lead, heads = merged(lead, heads)
-    stacked = lead and [head[-1] for head in heads[:2]] == [h.size * inner[0][1], h.out * inner[1][1]]
-    if stacked and d is UNIT and h.tiles and not own_tables and not backward and (extremum or divisor):
-        # Planes without a gap between them, and no window across it: a single tall plane.
-        h = replace(h, size=h.size * lead[-1], out=h.out * lead[-1], after=0)
-        for row in (lead, *heads):
-            del row[-1]
-    rows, cols = (h.size, w.size) if backward else (h.out, w.out)
-    rows *= prod(lead)
-    spec = {
-        "operation": operation,
-        "dtype": x.dtype.name,
-        "outputs": at.outputs(results),
-        "lead": lead,
-        "planes": prod(lead),
-        "rows": rows,
-        "cols": cols,
-        "lanes": lanes,
-        "d": None if d is UNIT else axis_words(d, operation, x.dtype.name, True),
-        "h": axis_words(h, operation, x.dtype.name, True),
-        "w": axis_words(w, operation, x.dtype.name, False),
-        "x": (heads[0], *inner[0]),
-        "x_extent": extent(x),
-        "y": (heads[1], *inner[1]),
-        "y_dense": not backward and dense([*heads[1], *inner[1][1:]], [*lead, h.out, w.out], lanes * y.itemsize),
-        "index": None,
-        "count_padding": count_padding,
-        "divisor": divisor,
-        "out_code": OUTS.index(y.dtype.name) if y.dtype.name in OUTS else 0,
-        "out_size": y.itemsize,
-        "cost": x.nbytes + y.nbytes,
-        "parts": False,
-        "scatter": False,
-        "own_tables": own_tables,
-        "turned": None,
-    }
-    if index:
-        spec |= {
-            "index": (heads[2], *inner[2]),
-            "index_size": index.array.itemsize,
-            "window_index": index.numbered,
-            "position": (heads[3], *inner[3], at.split(index.steps)[2]),
-        }
-    numbered = index is not None and index.numbered
-    spec |= blocks(operation, x.dtype.name, (d, h, w), lanes, rows, divisor, numbered)
-    if scatter:
-        spec |= {"block": (h.size, w.size, lanes), "scatter": True}
-    if own_tables:  # blocks keep to a plane
-        block: Any = spec["block"]
-        spec["block"] = (h.out if block[0] >= h.out else 1, *block[1:])
-    return spec
-
-
-def turned_spec(
-    operation: str,
-    at: Place,
-    axes: tuple[Axis, ...],
-    x: np.ndarray,
-    y: np.ndarray,
-    results: tuple[Result, ...],
-    index: Named | None,
-    divisor: int,
-    count_padding: bool,
-) -> dict[str, Any]:
-    """The same where groups of planes are the lanes of pixels: the plan of one group, and where the planes lie."""
-    lanes = _kernels.TURNED // x.itemsize
-    spatial = at.order[at.leads : at.leads + at.rank]
-    group = Place((*(sorted(spatial).index(a) for a in spatial), at.rank), 0, at.rank)
-
-    def pixels(array: np.ndarray) -> np.ndarray:
-        laid = Place(tuple(range(at.rank + 1)), 0, at.rank)
-        return laid.unallocated((*(array.shape[a] for a in sorted(spatial)), lanes), array.dtype)
-
-    inner = None
-    if index:
-        steps = [*(index.steps[a] for a in sorted(spatial)), 0]
-        inner = Named(pixels(index.array), steps, index.numbered)
-    spec = make_spec(
-        operation, group, axes, pixels(x), pixels(y), (), index=inner, divisor=divisor, count_padding=count_padding
-    )
-    things = (x.strides, y.strides, index.array.strides if index else y.strides, index.steps if index else x.strides)
-    lead, heads = merged(at.split(x.shape)[0], [at.split(own)[0] for own in things])
-    planes = prod(lead)
-    turned = {
-        "lanes": lanes,
-        "planes": planes,
-        "pixels": prod(a.size for a in axes),
-        "results": prod(a.out for a in axes),
-        "size": x.itemsize,
-        "out_size": y.itemsize,
-        "lead": lead,
-        "heads": heads,
-    }
-    cost = x.nbytes + y.nbytes
-    return spec | {"outputs": at.outputs(results), "planes": planes, "cost": cost, "turned": turned}
-
-
-# --- calls -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -597,34 +420,3 @@ def pool(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: An
         _kernels.remember(operation, arrays, args, call.plan)
     sources = tuple(a for a in (*arrays, *call.arrays) if isinstance(a, np.ndarray))
     return perform(call, out, sources)
-
-
-# --- for explain -----------------------------------------------------------------------------------------------------
-
-
-# What the kernels call their axes, in explain's words.
-WORDS = {"d": "depth", "h": "height", "w": "width"}
-
-
-def describe(plan: _kernels.Plan) -> list[str]:
-    """A plan in words."""
-    spec = plan.spec
-    lines = []
-    for name in ("d", "h", "w"):
-        a = spec[name]
-        if a is None or a["size"] == a["out"] == a["kernel"] == 1:
-            continue
-        chain = "" if len(a["passes"]) == 1 else f", in passes of (taps, gap) {' '.join(map(str, a['passes']))}"
-        chain += ", running" if a["running"] else ""
-        windows = f"{a['out']} windows of {'' if a['table'] is None else 'up to '}{a['kernel']} taps over {a['size']}"
-        if a["table"] is None:
-            windows += f", stride {a['stride']}, dilation {a['step']}, padding ({a['before']}, {a['after']}){chain}"
-        lines.append(f"{WORDS[name]}: {windows}")
-    if "average" in spec["operation"]:
-        lines.append(f"divisor: {spec['divisor'] or 'the window without padding, or clipped to it'}")
-    turned = spec["turned"] is not None  # then a pixel's lanes are planes
-    lanes_are = "lanes a pixel" if not turned else "at a time as the lanes of pixels"
-    lines.append(f"{spec['planes']} planes, {spec['lanes']} {lanes_are}, as {spec['operation']} of {spec['dtype']}")
-    rows, cols, lanes = (min(spec["block"][i], spec[key]) for i, key in enumerate(("rows", "cols", "lanes")))
-    lines.append(f"blocks of {rows} rows, {cols} columns, {lanes} lanes" + (", in parts" if spec["parts"] else ""))
-    return lines
