@@ -320,7 +320,7 @@ def spread_line(grad: np.ndarray, shape: Shape, layout: str, override: int, out:
     lead, lanes = shape[: spatial[0]], shape[spatial[-1] + 1 :]
     direct = out is not None and out[0].dtype == grad.dtype and out[0].flags.c_contiguous
     result: np.ndarray = out[0] if out is not None and direct else np.empty(shape, grad.dtype)
-    args = ((*lead, n, *lanes), n, None, 0, False, False, override or None, known)
+    args = ((*lead, n, *lanes), n, None, 0, 0, 0, override or None, known)  # no bool: the plan is found again
     pool("avg_pool1d_backward", (grad.reshape((*lead, 1, *lanes)),), args, result.reshape((*lead, n, *lanes)))
     return result
 
