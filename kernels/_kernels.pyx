@@ -125,7 +125,6 @@ TURNED = NUMPOOL_TURNED
 cdef numpool_level level_list[8]
 cdef int level_count = numpool_levels(level_list)
 cdef int level_now = 0
-cdef dict plans = {}  # see the foot of this file
 
 BUILT_LEVELS = tuple([level_list[i].name.decode() for i in range(level_count)])
 LEVELS = tuple([level_list[i].name.decode() for i in range(level_count) if level_list[i].runs])
@@ -135,7 +134,6 @@ def set_level(str name):
     """Calls from now on run the level of this name, one of LEVELS."""
     global level_now
     level_now = BUILT_LEVELS.index(name)
-    plans.clear()  # they depend on the level's vectors; those in use elsewhere stay right
 
 
 def get_level():
@@ -605,6 +603,7 @@ cdef object np_empty = np.empty, np_dtype = np.dtype
 
 cdef enum:
     MOST_KEY = 512  # words: four arrays of 64 dimensions
+cdef dict plans = {}
 
 
 cdef bint plain(tuple args) noexcept:
@@ -622,10 +621,11 @@ cdef bint plain(tuple args) noexcept:
 cdef object key_of(str operation, tuple arrays, tuple args):
     """What a plan depends on, or None where the call must be looked at in full."""
     cdef Py_ssize_t memory[MOST_KEY]
-    cdef int n = 0, i, ndim
+    cdef int n = 1, i, ndim
     cdef object a
     if not plain(args):
         return None
+    memory[0] = level_now  # whose vectors decide which planes become lanes
     for a in arrays:
         if not numpool_is_array(a) or not numpool_is_readable(a):
             return None
@@ -668,3 +668,8 @@ def remember(str operation, tuple arrays, tuple args, Plan plan):
         if len(plans) >= 1024:
             plans.clear()
         plans[key] = plan
+
+
+def forget():
+    """Plans are made anew from now on: for tests, which change how they are made."""
+    plans.clear()

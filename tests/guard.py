@@ -176,15 +176,18 @@ def fuzz(level, threads):
             how = side, view, kwargs["layout"]
             inputs = [arena.place(array, *how) for arena, array in zip(arenas, arrays)]
             outs = [arena.empty(e.shape, e.dtype, *how) for arena, e in zip(arenas[2:], expected)]
-            blocks.pays = rng.choice([always, pays])
-            _kernels.set_level(level)  # forgets the plans of before
             getattr(numpool, name)(*inputs, *args, **kwargs, out=tuple(outs) if many else outs[0])
             for arena, out, result in zip(arenas[2:], outs, expected):
                 assert arena.take(out).tobytes() == result.tobytes(), "the result differs from an ordinary array's"
-        blocks.pays = pays
         return expected
 
+    def choose():
+        """Whether planes become lanes from now on."""
+        blocks.pays = rng.choice([always, pays])
+        _kernels.forget()
+
     for (kernel, stride, padding, dilation, ceil), dtype, layout, height, width, channels in cases(threads):
+        choose()
         shape = (2, channels, height, width) if layout == "NCHW" else (2, height, width, channels)
         x = (rng.standard_normal(shape) * 50).astype(dtype) if dtype != "uint8" else rng.integers(0, 255, shape, dtype)
         index, spatial = str(rng.choice(INDICES)), (kernel, stride, padding)
@@ -200,6 +203,7 @@ def fuzz(level, threads):
             if dilation == 1:
                 check("avg_pool2d_backward", [x.dtype], [y], shape, *spatial, ceil, layout=layout)
     for name, arrays, args, kwargs in family(rng, threads):
+        choose()
         check(name, None, arrays, *args, views=("whole",), **kwargs)
 
 

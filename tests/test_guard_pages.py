@@ -1,8 +1,11 @@
 """No kernel touches a byte that is not its own: the fuzz of guard.py in a process of its own, level by level."""
 
+import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import guard
 import numpy as np
@@ -18,10 +21,21 @@ def run(*command):
     return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=guard.__file__.rpartition("/")[0])
 
 
-@pytest.mark.parametrize("threads", (1, 3))
+THREADS = (1, 3)
+
+
+@pytest.fixture(scope="module")
+def fuzzed():
+    """The fuzz at every level, with every number of threads: as many at a time as there are processors."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        each = product(numpool.levels(), THREADS)
+        yield {(level, n): pool.submit(run, guard.__file__, level, str(n)) for level, n in each}
+
+
+@pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("level", numpool.levels())
-def test_guard_pages_hold(level, threads):
-    child = run(guard.__file__, level, str(threads))
+def test_guard_pages_hold(fuzzed, level, threads):
+    child = fuzzed[level, threads].result()
     *_, last = child.stdout.splitlines() or ["nothing was printed"]
     assert (child.returncode, last) == (0, "held"), f"exit {child.returncode} in: {last}\n{child.stderr[-3000:]}"
 

@@ -31,9 +31,9 @@ def turning(monkeypatch, wanted):
     with monkeypatch.context() as patch:
         patch.setattr(blocks, "pays", lambda *args: wanted)
         patch.setattr(plan, "make_spec", spy)
-        _kernels.set_level(_kernels.get_level())  # forgets the plans of before
+        _kernels.forget()
         yield made
-    _kernels.set_level(_kernels.get_level())
+    _kernels.forget()
 
 
 def both(monkeypatch, call, turned=True):
@@ -168,8 +168,10 @@ def test_plans_choose_by_geometry():
         assert not turned("adaptive_avg_pool2d", (8, 20, 20, 64), 7, "NHWC", None)  # lanes already
         assert not turned("adaptive_avg_pool2d", (1, 3, 20, 20), 7, "NCHW", None)  # most lanes would be idle
         assert not turned("adaptive_avg_pool2d", (8, 64, 90, 90), 7, "NCHW", None)  # beyond the second-level cache
-        windows = (3, 1, 1, 1, False, False, "NCHW", "plane")
-        assert turned("max_pool2d", (8, 64, 2, 2), *windows) and not turned("max_pool2d", (8, 64, 40, 40), *windows)
+        windows = (3, 2, 1, 1, False, False, "NCHW", "plane")
+        assert turned("max_pool2d", (8, 64, 3, 3), *windows) and not turned("max_pool2d", (8, 64, 40, 40), *windows)
+        sliding = (3, 1, 1, 1, False, False, "NCHW", "plane")
+        assert not turned("max_pool2d", (8, 64, 2, 2), *sliding)  # as one long row
 
 
 def test_a_plan_outlives_its_level(level):
