@@ -488,7 +488,9 @@ cdef class Plan:
         cdef int bad
         work.job = self.job
         work.block = block_of(level_now, self.dtype, self.operation)
-        work.turned = self.turned
+        work.turned.lanes = 0
+        if self.turned.lanes:  # else not worth a copy
+            work.turned = self.turned
         work.turns = level_list[level_now].turns
         work.grid = self.grid(gradient, 1 if self.turned.lanes else threads)
         work.dense = self.y_dense

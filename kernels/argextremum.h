@@ -32,7 +32,7 @@ static void FN(pack_image)(const numpool_job *job, const numpool_elements *eleme
                            ptrdiff_t pitch)
 {
     numpool_fold f = {.src = src, .src_pitch = src_pitch, .taps = 1, .dst = packed + at->left * lanes * ACC_SIZE,
-                      .dst_pitch = pitch, .rows = rows, .n = at->pixels * lanes, .job = job};
+                      .dst_pitch = pitch, .rows = rows, .n = at->pixels * lanes, .job = job, .fresh = 1};
     if (at->pixels == 0) {
         /* nothing but padding */
     } else if (job->x.pixel == lanes * elements->size) {

@@ -65,7 +65,7 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
         char *to = dst + (r - first) * pitch + left * lanes * ACC_SIZE;
         next = r >= inner && r < outer ? numpool_min(outer, last) : r + 1;
         f.taps = window.taps;
-        f.fresh = numpool_min(window.taps, axis->stride);
+        f.fresh = job->x.end - job->x.data <= NUMPOOL_NEAR ? 0 : numpool_min(window.taps, axis->stride);
         if (f.taps == 0 || pixels == 0) {
             for (ptrdiff_t i = 0; i < next - r; i++)
                 FN(fill)(to + i * pitch, pixels * lanes, apart);

@@ -107,7 +107,7 @@ typedef struct {
     ptrdiff_t first_tap, tap_weight; /* argmax: tap number = tap_weight * (first_tap + t) */
     int64_t divisor; /* average: see average.h */
     const numpool_job *job;
-    ptrdiff_t fresh; /* how many of the last taps no earlier output row has read: worth a prefetch */
+    ptrdiff_t fresh; /* how many of the last taps are worth a prefetch: no earlier output row has read them */
 } numpool_fold;
 
 /* The longest vector of any level: scratch rows have this much room behind them. */
@@ -115,6 +115,9 @@ typedef struct {
 
 /* Bytes of a pixel whose lanes were planes: the longest vector, so that its lanes fill one at every level. */
 #define NUMPOOL_TURNED 64
+
+/* Bytes of an array that is taken to be in the second-level cache: a prefetch would cost more than it gives. */
+#define NUMPOOL_NEAR (512 * 1024)
 
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512

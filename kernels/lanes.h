@@ -17,7 +17,7 @@
 /* Hardware prefetchers stop at a page and at a row's end; this runs ahead over the rows not read before. */
 #define PREFETCH_AHEAD 2048
 #define PREFETCH_ROWS(p, taps, f) \
-    (__builtin_prefetch((p) + ((taps) - 1) * (f)->step + PREFETCH_AHEAD), \
+    ((f)->fresh > 0 ? __builtin_prefetch((p) + ((taps) - 1) * (f)->step + PREFETCH_AHEAD) : (void)0, \
      (taps) > 1 && (f)->fresh > 1 ? __builtin_prefetch((p) + ((taps) - 2) * (f)->step + PREFETCH_AHEAD) : (void)0)
 #define PREFETCH_NOT(p, taps, f) ((void)0)
 

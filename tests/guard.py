@@ -15,12 +15,15 @@ input lie NaN and the largest integers, which no result can swallow.
 import ctypes
 import itertools
 import mmap
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 
 CANARY, POISON = 0xA5, 0xFF
 SIDES = ("end", "start")
+THREADS = (1, 3)
 VIEWS = ("whole", "crop", "other")
 INDICES = ("plane", "window", "tensor", "nhwc")
 DTYPES = ("uint8", "float16", "float32", "float64")  # one per item size
@@ -48,6 +51,11 @@ GEOMETRIES = (
     (3, 1, 2, 2, False),
     (2, 1, 5, 3, False),  # windows that lie in the padding alone
 )
+
+
+def run(*command, timeout=600):
+    """A process of its own, in this folder, finished."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=Path(__file__).parent)
 
 
 def libc_mprotect(address, length, rights):

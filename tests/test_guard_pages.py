@@ -1,11 +1,7 @@
 """No kernel touches a byte that is not its own: the fuzz of guard.py in a process of its own, level by level."""
 
-import os
 import signal
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 
 import guard
 import numpy as np
@@ -17,22 +13,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="guard pages are
 
 
 def run(*command):
-    command = [sys.executable, "-X", "faulthandler", *command]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=guard.__file__.rpartition("/")[0])
+    return guard.run(sys.executable, "-X", "faulthandler", *command)
 
 
-THREADS = (1, 3)
-
-
-@pytest.fixture(scope="module")
-def fuzzed():
-    """The fuzz at every level, with every number of threads: as many at a time as there are processors."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        each = product(numpool.levels(), THREADS)
-        yield {(level, n): pool.submit(run, guard.__file__, level, str(n)) for level, n in each}
-
-
-@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("threads", guard.THREADS)
 @pytest.mark.parametrize("level", numpool.levels())
 def test_guard_pages_hold(fuzzed, level, threads):
     child = fuzzed[level, threads].result()
