@@ -22,6 +22,7 @@ cdef extern from "arrays.h":
         int ndim
         Py_ssize_t *dims
         Py_ssize_t *strides
+    object numpool_new(const numpool_layout *)
     bint numpool_lies(object, const numpool_layout *)
     void *numpool_data(object)
     int numpool_ndim(object)
@@ -532,11 +533,9 @@ cdef class Plan:
         return outs
 
     cdef tuple allocate(self):
-        cdef list made = []
-        for shape, axes, dtype in self.outputs:
-            array = np_empty(shape, dtype)
-            made.append(array if axes is None else array.transpose(axes))
-        return tuple(made)
+        if len(self.outputs) == 1:
+            return (numpool_new(&self.results[0]),)
+        return numpool_new(&self.results[0]), numpool_new(&self.results[1])
 
     cdef int differentiate(self, tuple arrays, object out, int threads) except -1:
         """The gradient of an extremum. Indices that name places of other windows are rare: only then
@@ -599,7 +598,7 @@ def move(
     return not bad
 
 
-cdef object np_empty = np.empty, np_dtype = np.dtype
+cdef object np_dtype = np.dtype
 
 # --- plans found again -----------------------------------------------------------------------------------------------
 

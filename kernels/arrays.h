@@ -24,6 +24,14 @@ typedef struct {
     Py_ssize_t dims[NUMPOOL_NDIM], strides[NUMPOOL_NDIM];
 } numpool_layout;
 
+/* A new array that lies so, not filled; NULL: an exception is set. */
+static inline PyObject *numpool_new(const numpool_layout *layout)
+{
+    Py_INCREF(layout->dtype);
+    return PyArray_NewFromDescr(&PyArray_Type, (PyArray_Descr *)layout->dtype, layout->ndim, layout->dims, layout->strides,
+                                NULL, 0, NULL);
+}
+
 /* Whether an object is a writeable array that lies so; a step along an axis of one element is never made. */
 static inline int numpool_lies(PyObject *object, const numpool_layout *layout)
 {
