@@ -10,6 +10,9 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy
+
+from cython cimport final
 
 import numpy as np
 
@@ -33,7 +36,7 @@ cdef extern from "arrays.h":
 
 cdef extern from "job.h":
     enum: NUMPOOL_LEADS, NUMPOOL_PASSES, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TURNED
-    enum: NUMPOOL_SPREAD, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_BAD, NUMPOOL_FOREIGN
+    enum: NUMPOOL_SPREAD, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_BAD, NUMPOOL_FOREIGN
     ctypedef struct numpool_axis:
         # `in` is a word of Cython's own
         ptrdiff_t size "in", out, kernel, stride, step, before, after, passes
@@ -163,10 +166,12 @@ cdef tuple dtype_names():
 DTYPES = dtype_names()
 
 OPERATIONS = ("max", "min", "argmax", "argmin", "average", "wide_average", "extremum_backward", "average_backward")
+GRADIENTS = {None: 0, "spread": NUMPOOL_SPREAD, "gather": NUMPOOL_GATHER, "scatter": NUMPOOL_SCATTER}
 cdef enum:
     EXTREMUM_BACKWARD = 6  # from here on an operation reads gradients
     MOST_SHARES = 64       # blocks of a pass that goes over whole planes, or over the indices alone
     LEAST_SHARE = 32       # lanes of such a block
+    LEAST_GATHERED = 16    # lanes of a block that is gathered: the longest vector, of 4-byte elements
 
 
 cdef numpool_block *block_of(int level, int dtype, int operation) noexcept nogil:
@@ -396,7 +401,7 @@ cdef class Plan:
             for i, n in enumerate(lead):
                 job.position.lead[i] = n
         job.parts = spec["parts"]
-        job.gradient = NUMPOOL_SCATTER if spec["scatter"] else NUMPOOL_SPREAD
+        job.gradient = GRADIENTS[spec["way"]]
         job.count_padding = spec["count_padding"]
         job.divisor = spec["divisor"]
         job.out_code = spec["out_code"]
@@ -441,9 +446,10 @@ cdef class Plan:
         """The blocks of the call, or of one pass of an extremum's gradient."""
         cdef const numpool_job *job = &self.job
         cdef Grid grid
+        cdef ptrdiff_t lanes
         grid.rows, grid.cols, grid.lanes = self.rows, self.cols, job.lanes
         grid.block_rows, grid.block_cols, grid.block_lanes = self.block_rows, self.block_cols, self.block_lanes
-        if self.operation == EXTREMUM_BACKWARD:
+        if self.operation == EXTREMUM_BACKWARD and gradient != NUMPOOL_GATHER:
             planes = self.rows // job.h.size
             grid.block_cols = grid.cols
             if gradient == NUMPOOL_SCATTER:
@@ -457,7 +463,9 @@ cdef class Plan:
         grid.across = (grid.cols + grid.block_cols - 1) // grid.block_cols
         windows = (grid.rows + grid.block_rows - 1) // grid.block_rows * grid.across
         if windows < threads:  # they share the lanes
-            grid.block_lanes = min(grid.block_lanes, max(LEAST_SHARE, grid.lanes // threads // LEAST_SHARE * LEAST_SHARE))
+            lanes = max(LEAST_SHARE, grid.lanes // threads // LEAST_SHARE * LEAST_SHARE)
+            if gradient != NUMPOOL_GATHER or not 0 < grid.lanes % lanes < LEAST_GATHERED:
+                grid.block_lanes = min(grid.block_lanes, lanes)
         grid.deep = (grid.lanes + grid.block_lanes - 1) // grid.block_lanes
         grid.blocks = windows * grid.deep
         return grid
@@ -538,8 +546,8 @@ cdef class Plan:
         return numpool_new(&self.results[0]), numpool_new(&self.results[1])
 
     cdef int differentiate(self, tuple arrays, object out, int threads) except -1:
-        """The gradient of an extremum. Indices that name places of other windows are rare: only then
-        windows side by side are scattered after all."""
+        """The gradient of an extremum. Indices that name places of other windows are rare: only then are
+        gradients scattered after all."""
         cdef int bad = self.run(threads, out, arrays[0], arrays[1], self.job.gradient)
         if bad == NUMPOOL_FOREIGN:
             bad = self.run(threads, out, arrays[0], arrays[1], NUMPOOL_SCATTER)
@@ -603,8 +611,11 @@ cdef object np_dtype = np.dtype
 # --- plans found again -----------------------------------------------------------------------------------------------
 
 cdef enum:
-    MOST_KEY = 512  # words: four arrays of 64 dimensions
+    MOST_WORDS = 512  # four arrays of 64 dimensions
+    FEW_WORDS = 32    # of a call that is looked for among the recent ones first
+    RECENT = 64       # of those
 cdef dict plans = {}
+cdef list recent = [None] * RECENT
 
 
 cdef bint plain(tuple args) noexcept:
@@ -619,28 +630,80 @@ cdef bint plain(tuple args) noexcept:
     return True
 
 
-cdef object key_of(str operation, tuple arrays, tuple args):
-    """What a plan depends on, or None where the call must be looked at in full."""
-    cdef Py_ssize_t memory[MOST_KEY]
+cdef int describe(tuple arrays, Py_ssize_t *words) except -2:
+    """What a plan depends on of the arrays, and the level. Returns how many words, -1 where they must be looked at in full."""
     cdef int n = 1, i, ndim
     cdef object a
-    if not plain(args):
-        return None
-    memory[0] = level_now  # whose vectors decide which planes become lanes
+    words[0] = level_now  # whose vectors decide which planes become lanes
     for a in arrays:
         if not numpool_is_array(a) or not numpool_is_readable(a):
-            return None
+            return -1
         ndim = numpool_ndim(a)
-        if n + 2 * ndim + 2 > MOST_KEY:
-            return None
-        memory[n] = ndim
-        memory[n + 1] = numpool_type(a)
+        if n + 2 * ndim + 2 > MOST_WORDS:
+            return -1
+        words[n] = ndim
+        words[n + 1] = numpool_type(a)
         n += 2
         for i in range(ndim):
-            memory[n + i] = numpool_dims(a)[i]
-            memory[n + ndim + i] = numpool_strides(a)[i]
+            words[n + i] = numpool_dims(a)[i]
+            words[n + ndim + i] = numpool_strides(a)[i]
         n += 2 * ndim
-    return (operation, args, PyBytes_FromStringAndSize(<char *>memory, n * sizeof(Py_ssize_t)))
+    return n
+
+
+cdef object key_of(str operation, tuple args, const Py_ssize_t *words, int n):
+    """The key of a plan, or None where the arguments must be looked at in full."""
+    if n < 0 or not plain(args):
+        return None
+    return (operation, args, PyBytes_FromStringAndSize(<const char *>words, n * sizeof(Py_ssize_t)))
+
+
+@final
+cdef class Call:
+    """A recent call: found again by the same objects, which costs less than to find equal ones."""
+    cdef str operation
+    cdef tuple args
+    cdef Plan plan
+    cdef int n
+    cdef Py_ssize_t words[FEW_WORDS]
+
+    cdef bint is_like(self, str operation, tuple args, const Py_ssize_t *words, int n) noexcept:
+        cdef Py_ssize_t i
+        if self.n != n or self.operation is not operation or len(self.args) != len(args):
+            return False
+        for i in range(len(args)):
+            if self.args[i] is not args[i]:
+                return False
+        return memcmp(self.words, words, n * sizeof(Py_ssize_t)) == 0
+
+
+cdef size_t place_of(const Py_ssize_t *words, int n) noexcept:
+    cdef size_t mixed = n
+    cdef int i
+    for i in range(n):
+        mixed = (mixed ^ <size_t>words[i]) * <size_t>0x9E3779B97F4A7C15
+    return mixed >> 58  # RECENT is 2**6
+
+
+cdef Plan find(str operation, tuple arrays, tuple args):
+    """The plan of an earlier call like this one, or None."""
+    cdef Py_ssize_t words[MOST_WORDS]
+    cdef int n = describe(arrays, words)
+    cdef Call call
+    cdef size_t place = 0
+    if 0 < n <= FEW_WORDS:
+        place = place_of(words, n)
+        call = recent[place]
+        if call is not None and call.is_like(operation, args, words, n):
+            return call.plan
+    key = key_of(operation, args, words, n)
+    plan = plans.get(key) if key is not None else None
+    if plan is not None and n <= FEW_WORDS:
+        call = Call.__new__(Call)
+        call.operation, call.args, call.plan, call.n = operation, args, plan, n
+        memcpy(call.words, words, n * sizeof(Py_ssize_t))
+        recent[place] = call
+    return plan
 
 
 def attempt(str operation, tuple arrays, tuple args, out, threads):
@@ -649,11 +712,7 @@ def attempt(str operation, tuple arrays, tuple args, out, threads):
     `threads` says how many a call of so many bytes takes.
     """
     cdef tuple outs = None
-    cdef Plan plan
-    key = key_of(operation, arrays, args)
-    if key is None:
-        return None
-    plan = plans.get(key)
+    cdef Plan plan = find(operation, arrays, args)
     if plan is None:
         return None
     if out is not None:
@@ -664,13 +723,15 @@ def attempt(str operation, tuple arrays, tuple args, out, threads):
 
 
 def remember(str operation, tuple arrays, tuple args, Plan plan):
-    key = key_of(operation, arrays, args)
+    cdef Py_ssize_t words[MOST_WORDS]
+    key = key_of(operation, args, words, describe(arrays, words))
     if key is not None:
         if len(plans) >= 1024:
-            plans.clear()
+            forget()
         plans[key] = plan
 
 
 def forget():
     """Plans are made anew from now on: for tests, which change how they are made."""
     plans.clear()
+    recent[:] = [None] * RECENT

@@ -20,6 +20,9 @@ typedef struct {
 /* Rows of windows that go downwards in one strip: all their input, a few pages apart, stays in the first-level cache. */
 #define NUMPOOL_STRIP 8
 
+/* Bytes of a pixel up to which strips are worth their while for one row of taps out of three; longer ones are read in order. */
+#define NUMPOOL_SHORT_PIXEL 128
+
 /* Bytes of padded rows that small windows pack at once: half of the first-level cache. */
 #define NUMPOOL_PACKED_SMALL 16384
 

@@ -276,7 +276,7 @@ static void FN(small_windows)(const numpool_job *job, const numpool_elements *el
                         FN(fill)(elements, f.value + i * value_row + j * value_pixel, f.n); /* `settle` does the index */
             } else if (way->flat) {
                 (w->stride == 2 && lanes == 1 ? FN(small2) : FN(small))(&f);
-            } else if (f.kept && lanes >= LANES) {
+            } else if (f.kept && lanes >= LANES && (2 * f.kept >= f.taps_y || lanes * ACC_SIZE <= NUMPOOL_SHORT_PIXEL)) {
                 for (; c < next; c++) {
                     FN(small)(&f);
                     f.src += src_pixel;
@@ -285,7 +285,7 @@ static void FN(small_windows)(const numpool_job *job, const numpool_elements *el
                     f.index += index_pixel;
                     f.base += move;
                 }
-            } else { /* nothing to keep, or vectors that spill into the next pixel: a row of windows at a time */
+            } else { /* a row of windows at a time: little to keep, or vectors that spill into the next pixel */
                 f.kept = 0;
                 f.rows = next - c;
                 f.src_pitch = src_pixel;

@@ -358,6 +358,7 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, int64_t divisor)
 #else
 #define SLIDE_NOTHING 0
 #endif
+#define SLIDE_BESIDE 0 /* columns beside the image are taps, rows are not */
 #include "slide.h"
 #endif
 #endif

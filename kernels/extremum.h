@@ -140,6 +140,7 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
 #define SLIDE_PUT(d, x, f) FN(store)(d, x, 0)
 #define SLIDE_NOTHING IDENTITY
 #endif
+#define SLIDE_BESIDE SLIDE_NOTHING
 #define SLIDE_SIZE ELEM_SIZE
 #define SLIDES(job) 1
 #define FLAT_DOWN FLAT_TAPS

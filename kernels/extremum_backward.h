@@ -1,8 +1,9 @@
 /* Template: the gradient of a maximum or minimum: every window gives its grad to the place that its index names, and each
- * place sums what it is given in the order of the windows. Three passes (numpool_job.pass):
+ * place sums what it is given in the order of the windows. Four passes (numpool_job.pass):
  *
  *     SPREAD    windows side by side whose indices name taps of their own: each input element is written once.
  *               Returns NUMPOOL_FOREIGN where an index names something else
+ *     GATHER    small windows that overlap and whose indices name taps of their own, see gather.h; returns the same
  *     SCATTER   any windows; an index may name any place of its plane; a tile is whole planes
  *     CHECK     looks at the indices of some output rows and writes nothing
  *
@@ -231,7 +232,8 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
         for (ptrdiff_t r = 0; r < job->h.out; r += rows) {
             const FN(piece) row = FN(row_at)(job, tile, plane, r);
             const uint64_t zero = (uint64_t)row.zero;
-            bad |= lanes > 1    ? FN(add_positions)(row.index, i, row.grad, g, n, lanes, zero, span, pixel, sums)
+            bad |= lanes == 3   ? FN(add_positions)(row.index, i, row.grad, g, n, 3, zero, span, pixel, sums)
+                   : lanes > 1  ? FN(add_positions)(row.index, i, row.grad, g, n, lanes, zero, span, pixel, sums)
                    : pixel == 1 ? FN(add_positions)(row.index, i, row.grad, g, n, 1, zero, span, 1, sums)
                                 : FN(add_positions)(row.index, i, row.grad, g, n, 1, zero, span, pixel, sums);
         }
@@ -325,6 +327,146 @@ static ptrdiff_t FN(scatter_block)(const numpool_job *job, const numpool_tile *t
     return 0;
 }
 
+/* The position of tap 0 of a piece's first window, which may lie outside the image. */
+ALWAYS_INLINE int64_t FN(window_start)(const numpool_job *job, const FN(piece) *piece)
+{
+    return piece->zero + numpool_start(&job->h, piece->row) * job->position.row
+           + numpool_start(&job->w, piece->column) * job->position.pixel;
+}
+
+/* --- vectors of indices and gradients ------------------------------------------------------------------------------ */
+
+#if KIND == KIND_FLOAT
+#define LANES LANES_OF(ELEM_SIZE)
+typedef ELEM FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
+typedef SIGNED(ELEM_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
+typedef int64_t FN(longs) __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint8_t FN(bytes) __attribute__((vector_size(LANES)));
+
+ALWAYS_INLINE FN(vec) FN(load)(const char *p)
+{
+    FN(vec) x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* What a pass saw of its indices: `lost` is not 0 where one names no tap, `far` has bits from 32 on where one is far off. */
+typedef struct {
+    FN(ivec) lost;
+    FN(longs) far;
+} FN(doubts);
+
+static int FN(is_foreign)(const FN(doubts) *doubts)
+{
+    int foreign = 0;
+    for (int i = 0; i < LANES; i++)
+        foreign |= doubts->lost[i] != 0;
+    for (int i = 0; i < LANES_8; i++)
+        foreign |= (uint64_t)doubts->far[i] > UINT32_MAX;
+    return foreign;
+}
+
+/* What the elements of a piece have in common. A position counts from tap 0 of its own window: that of element i is
+ * `first` + i * step. */
+typedef struct {
+    const FN(piece) *piece;
+    int bytewise;
+    int32_t down, right; /* from tap to tap, as indices count */
+    int64_t first;
+    ptrdiff_t step;
+    FN(longs) ramp[8 / ELEM_SIZE]; /* multiples of step */
+    FN(ivec) none;                 /* "no tap", in the elements from 0 on */
+} FN(reading);
+
+ALWAYS_INLINE FN(reading) FN(reading_of)(const numpool_job *job, const FN(piece) *piece, ptrdiff_t step)
+{
+    const int bytewise = job->window_index;
+    FN(reading) r = {.piece = piece, .bytewise = bytewise, .first = bytewise ? 0 : FN(window_start)(job, piece),
+                     .down = (int32_t)(bytewise ? job->w.kernel : job->position.row),
+                     .right = (int32_t)(bytewise ? 1 : job->position.pixel),
+                     .step = bytewise ? 0 : step};
+    for (int i = 0; i < LANES; i++) {
+        r.ramp[i / LANES_8][i % LANES_8] = i * r.step;
+        r.none[i] = (SIGNED(ELEM_SIZE))(bytewise ? UINT8_MAX : -1 - r.first - i * r.step);
+    }
+    return r;
+}
+
+/* Elements from i on: the taps that they name, and their gradients. Returns which name one. */
+ALWAYS_INLINE FN(ivec) FN(read_vector)(const FN(reading) *r, ptrdiff_t i, FN(ivec) *tap, FN(ivec) *grad, FN(doubts) *doubts)
+{
+    *grad = (FN(ivec))FN(load)(r->piece->grad + i * ELEM_SIZE);
+    if (r->bytewise) {
+        FN(bytes) bytes;
+        memcpy(&bytes, r->piece->index + i, sizeof bytes);
+        *tap = __builtin_convertvector(bytes, FN(ivec));
+        return *tap != r->none;
+    }
+    const FN(longs) a = (FN(longs))FN(load)(r->piece->index + i * 8) - (r->ramp[0] + r->first + i * r->step);
+    doubts->far |= a + ((int64_t)1 << 31);
+#if ELEM_SIZE == 8
+    *tap = a;
+#else
+    const FN(longs) b = (FN(longs))FN(load)(r->piece->index + i * 8 + VECTOR_BYTES) - (r->ramp[1] + r->first + i * r->step);
+    doubts->far |= b + ((int64_t)1 << 31);
+    *tap = SHUFFLE(FN(ivec), (FN(ivec))a, (FN(ivec))b, COUNT_BY_2(LANES, 0)); /* little endian */
+#endif
+    return *tap != r->none - (SIGNED(ELEM_SIZE))(i * r->step);
+}
+
+/* A window of kh x kw taps and of a vector of lanes or more, each tap's to its pixel. */
+ALWAYS_INLINE void FN(spread_taps)(const numpool_job *job, const FN(piece) *piece, char *to, ptrdiff_t kh, ptrdiff_t kw,
+                                   FN(doubts) *doubts)
+{
+    const ptrdiff_t row = job->x.row, pixel = job->x.pixel, n = piece->n;
+    const FN(reading) reading = FN(reading_of)(job, piece, 0);
+    FN(doubts) own_doubts = *doubts;
+    for (ptrdiff_t next = 0; next < n; next += LANES) {
+        const ptrdiff_t lane = numpool_min(next, n - LANES); /* the last vector may do some lanes again */
+        FN(ivec) tap, grad, unnamed = FN(read_vector)(&reading, lane, &tap, &grad, &own_doubts);
+        char *line = to + lane * ELEM_SIZE;
+        for (ptrdiff_t j = 0; j < kh; j++, line += row) {
+            char *at = line;
+            int32_t wanted = (int32_t)j * reading.down;
+            for (ptrdiff_t k = 0; k < kw; k++, at += pixel, wanted += reading.right) {
+                const FN(ivec) named = tap == (FN(ivec)){0} + wanted;
+                const FN(vec) own = (FN(vec))(grad & named) + 0;
+                memcpy(at, &own, sizeof own);
+                unnamed ^= named;
+            }
+        }
+        own_doubts.lost |= unnamed;
+    }
+    *doubts = own_doubts;
+}
+
+/* A row of windows two wide, single lanes: each tap's to its column. A row has a vector of windows, and more. */
+ALWAYS_INLINE void FN(spread_pairs)(const numpool_job *job, const FN(piece) *piece, char *to, ptrdiff_t kh, FN(doubts) *doubts)
+{
+    const ptrdiff_t row = job->x.row;
+    const FN(reading) reading = FN(reading_of)(job, piece, job->w.stride * job->position.pixel);
+    FN(doubts) own_doubts = *doubts;
+    for (ptrdiff_t next = 0; next < piece->n; next += LANES) {
+        const ptrdiff_t i = numpool_min(next, piece->n - LANES);
+        FN(ivec) tap, grad, unnamed = FN(read_vector)(&reading, i, &tap, &grad, &own_doubts);
+        for (ptrdiff_t j = 0; j < kh; j++) {
+            const FN(ivec) left = tap == (SIGNED(ELEM_SIZE))(j * reading.down);
+            const FN(ivec) right = tap == (SIGNED(ELEM_SIZE))(j * reading.down + reading.right);
+            const FN(vec) a = (FN(vec))(grad & left) + 0, b = (FN(vec))(grad & right) + 0;
+            const FN(vec) first = SHUFFLE(FN(ivec), a, b, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(0, LANES));
+            const FN(vec) last = SHUFFLE(FN(ivec), a, b, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(LANES / 2, LANES));
+            memcpy(to + j * row + 2 * i * ELEM_SIZE, &first, sizeof first);
+            memcpy(to + j * row + (2 * i + LANES) * ELEM_SIZE, &last, sizeof last);
+            unnamed ^= left ^ right;
+        }
+        own_doubts.lost |= unnamed;
+    }
+    *doubts = own_doubts;
+}
+
+#include "gather.h"
+#endif
+
 /* --- SPREAD ------------------------------------------------------------------------------------------------------- */
 
 /* A gradient where `tap` is the wanted one, else 0: never -0, just as in a sum. */
@@ -337,14 +479,8 @@ ALWAYS_INLINE ELEM FN(chosen)(int32_t tap, int32_t wanted, ELEM grad)
 #endif
 }
 
-/* The position of tap 0 of a piece's first window, which is inside the image. */
-ALWAYS_INLINE int64_t FN(window_start)(const numpool_job *job, const FN(piece) *piece)
-{
-    return piece->zero + piece->row * job->h.stride * job->position.row + piece->column * job->w.stride * job->position.pixel;
-}
-
 /* A row of windows two wide, single lanes, to one row of the input. Returns how many taps were found. */
-static ptrdiff_t FN(spread_pairs)(char *row, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t first, int32_t second)
+static ptrdiff_t FN(spread_columns)(char *row, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t first, int32_t second)
 {
     ELEM *restrict to = (ELEM *)(void *)row;
     const ELEM *restrict from = (const ELEM *)(const void *)grad;
@@ -356,61 +492,6 @@ static ptrdiff_t FN(spread_pairs)(char *row, const int32_t *tap, const char *gra
     }
     return found;
 }
-
-#if KIND == KIND_FLOAT
-typedef ELEM FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
-typedef SIGNED(ELEM_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
-typedef int64_t FN(longs) __attribute__((vector_size(ELEM_SIZE == 4 ? 2 * VECTOR_BYTES : VECTOR_BYTES)));
-typedef uint8_t FN(bytes) __attribute__((vector_size(VECTOR_BYTES / ELEM_SIZE)));
-
-/* A window of kh x kw taps and of a vector of lanes or more, each tap's to its pixel. `missing` is not 0 where an index names
- * no tap, and `beyond` gets bits from 32 on where one is far off. */
-ALWAYS_INLINE void FN(spread_taps)(const numpool_job *job, const FN(piece) *piece, char *to, ptrdiff_t kh, ptrdiff_t kw,
-                                   FN(ivec) *missing, FN(longs) *beyond)
-{
-    const ptrdiff_t row = job->x.row, pixel = job->x.pixel, each = VECTOR_BYTES / ELEM_SIZE, n = piece->n;
-    const int32_t down = (int32_t)(job->window_index ? kw : job->position.row);
-    const int32_t right = (int32_t)(job->window_index ? 1 : job->position.pixel);
-    const int64_t start = job->window_index ? 0 : FN(window_start)(job, piece);
-    const FN(ivec) none = (FN(ivec)){0} + (SIGNED(ELEM_SIZE))(job->window_index ? UINT8_MAX : -1 - start);
-    const int bytewise = job->window_index;
-    const char *index = piece->index, *grads = piece->grad;
-    FN(ivec) lost = *missing;
-    FN(longs) far = *beyond;
-    for (ptrdiff_t next = 0; next < n; next += each) {
-        const ptrdiff_t lane = numpool_min(next, n - each); /* the last vector may do some lanes again */
-        FN(ivec) tap, unnamed;
-        FN(vec) grad;
-        if (bytewise) {
-            FN(bytes) bytes;
-            memcpy(&bytes, index + lane, sizeof bytes);
-            tap = __builtin_convertvector(bytes, FN(ivec));
-        } else {
-            FN(longs) places;
-            memcpy(&places, index + lane * 8, sizeof places);
-            places -= start;
-            far |= places + ((int64_t)1 << 31);
-            tap = __builtin_convertvector(places, FN(ivec));
-        }
-        memcpy(&grad, grads + lane * ELEM_SIZE, sizeof grad);
-        unnamed = tap != none;
-        char *line = to + lane * ELEM_SIZE;
-        for (ptrdiff_t j = 0; j < kh; j++, line += row) {
-            char *at = line;
-            int32_t wanted = (int32_t)j * down;
-            for (ptrdiff_t k = 0; k < kw; k++, at += pixel, wanted += right) {
-                const FN(ivec) named = tap == (FN(ivec)){0} + wanted;
-                const FN(vec) own = (FN(vec))((FN(ivec))grad & named) + 0;
-                memcpy(at, &own, sizeof own);
-                unnamed ^= named;
-            }
-        }
-        lost |= unnamed;
-    }
-    *missing = lost;
-    *beyond = far;
-}
-#endif
 
 /* One tap of one window, to one pixel of the input. */
 static ptrdiff_t FN(spread_lanes)(char *pixel, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t wanted)
@@ -464,19 +545,23 @@ static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *ti
         if (piece.move && job->x.pixel != ELEM_SIZE)
             return NUMPOOL_FOREIGN;
 #if KIND == KIND_FLOAT
-        const int vectors = !piece.move && lanes * ELEM_SIZE >= VECTOR_BYTES && piece.step == 0
-                            && (!job->window_index || job->index_size == 1);
-        FN(ivec) lost = {0};
-        FN(longs) beyond = {0};
+        const int narrow = !job->window_index || job->index_size == 1;
+        const int vectors = narrow && !piece.move && lanes >= LANES && piece.step == 0;
+        const int pairs = narrow && piece.move && job->w.out >= LANES;
+        FN(doubts) doubts = {.lost = {0}};
 #endif
         do {
             char *at = to + piece.column * kw * job->x.pixel;
 #if KIND == KIND_FLOAT
             if (vectors) {
                 if (kh == 2 && kw == 2)
-                    FN(spread_taps)(job, &piece, at, 2, 2, &lost, &beyond);
+                    FN(spread_taps)(job, &piece, at, 2, 2, &doubts);
                 else
-                    FN(spread_taps)(job, &piece, at, kh, kw, &lost, &beyond);
+                    FN(spread_taps)(job, &piece, at, kh, kw, &doubts);
+                continue;
+            }
+            if (pairs) {
+                FN(spread_pairs)(job, &piece, at, kh, &doubts);
                 continue;
             }
 #endif
@@ -484,18 +569,16 @@ static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *ti
             for (ptrdiff_t j = 0; j < kh; j++, at += job->x.row) {
                 const int32_t first = (int32_t)j * down;
                 if (piece.move)
-                    missing -= FN(spread_pairs)(at, tap, piece.grad, piece.n, first, first + right);
-                else
-                    for (ptrdiff_t k = 0; k < kw; k++)
-                        missing -= FN(spread_lanes)(at + k * job->x.pixel, tap, piece.grad, lanes, first + (int32_t)k * right);
+                    missing -= FN(spread_columns)(at, tap, piece.grad, piece.n, first, first + right);
+                for (ptrdiff_t k = 0; k < kw && !piece.move; k++)
+                    missing -= FN(spread_lanes)(at + k * job->x.pixel, tap, piece.grad, lanes, first + (int32_t)k * right);
             }
             if (missing)
                 return NUMPOOL_FOREIGN;
         } while (FN(advance)(job, &piece));
 #if KIND == KIND_FLOAT
-        for (size_t i = 0; i < VECTOR_BYTES / ELEM_SIZE; i++)
-            if (lost[i] || (uint64_t)beyond[i] > UINT32_MAX)
-                return NUMPOOL_FOREIGN;
+        if (FN(is_foreign)(&doubts))
+            return NUMPOOL_FOREIGN;
 #endif
         for (ptrdiff_t j = 0; j < rows; j++)
             for (ptrdiff_t x = j < kh ? job->w.out * kw : 0; x < job->w.in; x++)
@@ -568,8 +651,12 @@ static ptrdiff_t FN(check_block)(const numpool_job *job, const numpool_tile *til
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     return (job->pass == NUMPOOL_SPREAD ? FN(spread_block)
+#if KIND == KIND_FLOAT
+            : job->pass == NUMPOOL_GATHER ? FN(gather_block)
+#endif
             : job->pass == NUMPOOL_SCATTER ? FN(scatter_block) : FN(check_block))(job, tile, scratch);
 }
 #undef COMMON
+#undef LANES
 #undef ACC
 #undef ACC_SIZE

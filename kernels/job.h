@@ -72,7 +72,7 @@ enum numpool_out {
 };
 
 /* How the gradient of an extremum is made, see extremum_backward.h; and what its blocks return of the indices. */
-enum numpool_pass { NUMPOOL_SPREAD, NUMPOOL_SCATTER, NUMPOOL_CHECK };
+enum numpool_pass { NUMPOOL_SPREAD, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK };
 enum { NUMPOOL_BAD = 1, NUMPOOL_FOREIGN = 2 }; /* names no place of its plane; or no tap of its window */
 
 /* Works on one tile; scratch is private to the thread. Returns 0, or what is wrong with the indices.

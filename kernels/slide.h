@@ -10,7 +10,8 @@
  *
  * The includer defines FN(vec), FN(ivec), LANES, ELEM_SIZE, ACC, IDENTITY, STEP, the stage `down`, and
  *   SLIDE_PUT(d, x, f)   stores results       SLIDE_SIZE      bytes of an output element
- *   SLIDES(job)          whether it may       SLIDE_NOTHING   the identity as an input element */
+ *   SLIDES(job)          whether it may       SLIDE_NOTHING   what changes nothing, as an input element
+ *                                             SLIDE_BESIDE    an input element beside a row's ends */
 #define STAGE slide
 #define PLACE FN(vec)
 #define TAP(v, t, f) (*(v))
@@ -26,7 +27,7 @@ typedef struct {
     numpool_fold fold;           /* what the stages' words look at */
     ptrdiff_t start, low, high;  /* the first window's first column; the columns that exist and are wanted */
     ptrdiff_t rows;              /* of a plane; none where no column is there */
-    ptrdiff_t hop;               /* rows of the image that a row of windows is the first to read, if no more than there are */
+    int far;                     /* the array is worth a prefetch */
     char *scratch;               /* single: a row of nothing, and the copies of rows; start is its first column */
     ptrdiff_t pitch;
 } FN(sliding);
@@ -82,8 +83,6 @@ static __attribute__((noinline)) void FN(slide_last)(char *d, FN(vec) x, ptrdiff
 
 /* --- many -------------------------------------------------------------------------------------------------------- */
 
-#define SLIDE_WIDE 4 /* vectors of a pixel done together */
-
 /* A column of the rows of a window: where it lies in each, and bytes to the next. A row that does not exist is a single
  * pixel of SLIDE_NOTHING, so that every window has as many rows. */
 typedef struct {
@@ -92,14 +91,11 @@ typedef struct {
 } FN(column);
 
 /* The vector `skip` bytes into a pixel, folded down. */
-ALWAYS_INLINE FN(vec) FN(folded)(const FN(sliding) *s, const FN(column) *column, ptrdiff_t skip, int taps)
+ALWAYS_INLINE FN(vec) FN(folded)(const FN(column) *column, ptrdiff_t skip, int taps)
 {
     FN(vec) tap[3];
     for (int t = 0; t < taps; t++)
         tap[t] = FN(down_window)(column->at[t] + skip, 0, 1, NULL);
-    __builtin_prefetch(column->at[taps - 1] + skip + PREFETCH_AHEAD);
-    if (s->hop > 1)
-        __builtin_prefetch(column->at[taps - 2] + skip + PREFETCH_AHEAD);
     return FN(slide_tree)(tap, 0, 1, taps, NULL);
 }
 
@@ -109,13 +105,11 @@ ALWAYS_INLINE void FN(go_on)(FN(column) *column, ptrdiff_t columns, int taps)
         column->at[t] += columns * column->pixel[t];
 }
 
-/* `wide` vectors of column c; then on to the next. */
-ALWAYS_INLINE void FN(pixel)(const FN(sliding) *s, FN(column) *column, ptrdiff_t c, int taps, int wide, FN(vec) *v)
+/* Column c, at `column` where it is there. */
+ALWAYS_INLINE FN(column) FN(column_at)(const FN(sliding) *s, const FN(column) *column, ptrdiff_t c, ptrdiff_t lanes)
 {
-    const int there = c >= s->low && c < s->high;
-    for (int u = 0; u < wide; u++)
-        v[u] = there ? FN(folded)(s, column, u * LANES * ELEM_SIZE, taps) : FN(identity)();
-    FN(go_on)(column, 1, taps);
+    const char *beside = s->scratch + lanes * ELEM_SIZE;
+    return c >= s->low && c < s->high ? *column : (FN(column)){.at = {beside, beside, beside}};
 }
 
 #define SLIDE_KERNEL 2
@@ -149,35 +143,39 @@ ALWAYS_INLINE ptrdiff_t FN(slide_pitch)(const numpool_job *job, ptrdiff_t cols)
     return (vectors + 1) * LANES * ELEM_SIZE;
 }
 
-/* Scratch: a row of nothing and the copies of rows; or a pixel of nothing. */
+/* Scratch: a row of nothing and the copies of rows; or a pixel of nothing, one beside the image, and those that are kept. */
 static ptrdiff_t FN(slide_bytes)(const numpool_job *job, const numpool_tile *tile)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
-    return lanes == 1 ? (job->h.kernel + 1) * FN(slide_pitch)(job, cols) : lanes * ELEM_SIZE;
+    return lanes == 1 ? (job->h.kernel + 1) * FN(slide_pitch)(job, cols)
+                      : lanes * (2 * ELEM_SIZE + (1 + job->w.kernel - job->w.stride) * ACC_SIZE);
 }
 
-static void FN(fill_nothing)(char *to, ptrdiff_t bytes)
+static void FN(fill_elements)(char *to, ptrdiff_t bytes, ELEM element)
 {
-    const ELEM nothing = SLIDE_NOTHING;
     for (ptrdiff_t i = 0; i < bytes; i += ELEM_SIZE)
-        memcpy(to + i, &nothing, ELEM_SIZE);
+        memcpy(to + i, &element, ELEM_SIZE);
 }
 
 static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const numpool_axis *w = &job->w;
-    const ptrdiff_t cols = tile->col1 - tile->col0;
+    const ptrdiff_t cols = tile->col1 - tile->col0, start = tile->col0 * w->stride - w->before;
+    const ptrdiff_t end = start + (cols - 1) * w->stride + w->kernel;
     FN(sliding) s = {.job = job, .tile = tile, .fold = {.job = job, .divisor = job->divisor},
-                     .start = tile->col0 * w->stride - w->before, .scratch = scratch,
-                     .pitch = FN(slide_pitch)(job, cols), .hop = job->h.stride};
+                     .start = start, .scratch = scratch, .far = job->x.end - job->x.data > NUMPOOL_NEAR,
+                     .pitch = FN(slide_pitch)(job, cols)};
     s.low = numpool_max(s.start, 0);
-    s.high = numpool_max(s.low, numpool_min(s.start + (cols - 1) * w->stride + w->kernel, w->in));
+    s.high = numpool_max(s.low, numpool_min(end, w->in));
     s.rows = s.low < s.high ? job->h.in : 0;
-    const int single = tile->lane1 - tile->lane0 == 1;
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, pixel = lanes * ELEM_SIZE;
+    const int single = lanes == 1;
     ptrdiff_t inner, outer, first = tile->row0 % job->h.out;
     numpool_interior(&job->h, &inner, &outer);
     if (first < inner || first + tile->row1 - tile->row0 > outer || s.rows == 0)
-        FN(fill_nothing)(scratch, single ? s.pitch : FN(slide_bytes)(job, tile));
+        FN(fill_elements)(scratch, single ? s.pitch : pixel, SLIDE_NOTHING);
+    if (!single && (s.low > start || s.high < end))
+        FN(fill_elements)(scratch + pixel, pixel, SLIDE_BESIDE);
     switch (2 * w->kernel + w->stride) {
     case 2 * 2 + 1: (single ? FN(single_2_1) : FN(many_2_1))(&s); break;
     case 2 * 2 + 2: (single ? FN(single_2_2) : FN(many_2_2))(&s); break;
@@ -185,4 +183,3 @@ static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *sc
     default: (single ? FN(single_3_2) : FN(many_3_2))(&s);
     }
 }
-#undef SLIDE_WIDE

@@ -136,52 +136,47 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
     }
 }
 
-/* Windows [from, cols) of a row over `wide` vectors of each pixel; `column` is column s->start. */
-ALWAYS_INLINE void NAME_(vectors)(const FN(sliding) *s, FN(column) column, char *d, ptrdiff_t from, ptrdiff_t cols, int wide)
-{
-    const numpool_fold *f = &s->fold;
-    const ptrdiff_t dst_pixel = s->job->y.pixel;
-    ptrdiff_t c = s->start + from * SLIDE_HOP;
-    FN(vec) v[SLIDE_KERNEL][SLIDE_WIDE];
-    (void)f;
-    FN(go_on)(&column, from * SLIDE_HOP, SLIDE_KERNEL);
-    for (int t = SLIDE_HOP; t < SLIDE_KERNEL; t++)
-        FN(pixel)(s, &column, c++, SLIDE_KERNEL, wide, v[t]);
-    d += from * dst_pixel;
-    for (ptrdiff_t j = from; j < cols; j++, d += dst_pixel) {
-        for (int t = 0; t < SLIDE_KERNEL - SLIDE_HOP; t++)
-            for (int u = 0; u < wide; u++)
-                v[t][u] = v[t + SLIDE_HOP][u];
-        for (int t = SLIDE_KERNEL - SLIDE_HOP; t < SLIDE_KERNEL; t++)
-            FN(pixel)(s, &column, c++, SLIDE_KERNEL, wide, v[t]);
-        for (int u = 0; u < wide; u++)
-            SLIDE_PUT(d + u * LANES * SLIDE_SIZE, FN(slide_tree)(&v[0][u], 0, SLIDE_WIDE, SLIDE_KERNEL, f), f);
-    }
-}
+#define SLIDE_KEPT (SLIDE_KERNEL - SLIDE_HOP) /* columns that a window shares with the next, folded down, in scratch */
 
-#if SLIDE_HOP == SLIDE_KERNEL
-/* The windows of a row that lie inside the image, all lanes of one after the other: what is read is read in order.
- * Returns how many they are. */
-ALWAYS_INLINE ptrdiff_t NAME_(apart)(const FN(sliding) *s, FN(column) column, char *d, ptrdiff_t cols, ptrdiff_t lanes)
+/* Windows [from, to) of a row, all lanes of one after the other: what is read is read in order. `column` is that of the first
+ * window; `whole`: all columns are there. The first columns of window `from` are in kept[0], ..., and those of window `to`
+ * in the end; one more pixel is there to be written to. */
+ALWAYS_INLINE void NAME_(in_order)(const FN(sliding) *s, FN(column) column, char *d, ptrdiff_t from, ptrdiff_t to,
+                                   ptrdiff_t lanes, int whole, char **kept)
 {
     const numpool_fold *f = &s->fold;
     const ptrdiff_t dst_pixel = s->job->y.pixel;
-    const ptrdiff_t inside = s->low > s->start ? 0 : numpool_max(0, numpool_min(cols, (s->high - s->start) / SLIDE_HOP));
     (void)f;
-    for (ptrdiff_t j = 0; j < inside; j++, d += dst_pixel) {
-        FN(column) beside = column;
-        FN(go_on)(&beside, 1, SLIDE_KERNEL);
+    FN(go_on)(&column, from * SLIDE_HOP + SLIDE_KEPT, SLIDE_KERNEL);
+    d += from * dst_pixel;
+    for (ptrdiff_t j = from; j < to; j++, d += dst_pixel) {
+        FN(column) beside[SLIDE_HOP];
+        for (int t = 0; t < SLIDE_HOP; t++) {
+            beside[t] = whole ? column : FN(column_at)(s, &column, s->start + j * SLIDE_HOP + SLIDE_KEPT + t, lanes);
+            FN(go_on)(&column, 1, SLIDE_KERNEL);
+        }
         for (ptrdiff_t i = 0; i < lanes; i += LANES) {
             const ptrdiff_t at = numpool_min(i, lanes - LANES);
-            const FN(vec) tap[] = {FN(folded)(s, &column, at * ELEM_SIZE, SLIDE_KERNEL),
-                                   FN(folded)(s, &beside, at * ELEM_SIZE, SLIDE_KERNEL)};
+            FN(vec) tap[SLIDE_KERNEL];
+            for (int t = 0; t < SLIDE_KEPT; t++)
+                memcpy(&tap[t], kept[t] + at * ACC_SIZE, sizeof tap[t]);
+            for (int t = 0; t < SLIDE_HOP; t++)
+                tap[SLIDE_KEPT + t] = FN(folded)(&beside[t], at * ELEM_SIZE, SLIDE_KERNEL);
+#if !SLIDE_KEPT
+            for (int t = 0; t < SLIDE_HOP && s->far; t++)
+                for (int u = 0; u < SLIDE_KERNEL; u++)
+                    __builtin_prefetch(beside[t].at[u] + at * ELEM_SIZE + PREFETCH_AHEAD);
+#else
+            memcpy(kept[SLIDE_KEPT] + at * ACC_SIZE, &tap[SLIDE_KERNEL - 1], sizeof tap[0]);
+#endif
             SLIDE_PUT(d + at * SLIDE_SIZE, FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, f), f);
         }
-        FN(go_on)(&column, SLIDE_HOP, SLIDE_KERNEL);
+        char *first = kept[0];
+        for (int t = 0; t < SLIDE_KEPT; t++)
+            kept[t] = kept[t + 1];
+        kept[SLIDE_KEPT] = first;
     }
-    return inside;
 }
-#endif
 
 static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
 {
@@ -189,6 +184,10 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
     const numpool_job *job = s->job;
     const numpool_tile *tile = s->tile;
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
+    ptrdiff_t inner, outer;
+    numpool_interior(&job->w, &inner, &outer);
+    const ptrdiff_t left = numpool_min(numpool_max(inner - tile->col0, 0), cols);
+    const ptrdiff_t right = numpool_max(left, numpool_min(outer - tile->col0, cols));
     for (ptrdiff_t at = tile->row0; at < tile->row1; at++) {
         const ptrdiff_t number = at / job->h.out, r = at % job->h.out, y = r * job->h.stride - job->h.before;
         const char *plane = job->x.data + numpool_lead(job, job->x.lead, number) + tile->lane0 * ELEM_SIZE;
@@ -200,25 +199,25 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
             column.pixel[t] = there ? job->x.pixel : 0;
             column.at[t] = there ? plane + (y + t) * job->x.row + s->start * job->x.pixel : s->scratch;
         }
-        ptrdiff_t done = 0;
-#if SLIDE_HOP == SLIDE_KERNEL
-        done = NAME_(apart)(s, column, d, cols, lanes);
-#endif
-        for (ptrdiff_t i = 0, next; i < lanes && done < cols; i = next) {
-            next = i + SLIDE_WIDE * LANES;
-            const int wide = next <= lanes;
-            const ptrdiff_t lane = wide ? i : numpool_min(i, lanes - LANES);
+        char *kept[SLIDE_KEPT + 1];
+        for (int t = 0; t <= SLIDE_KEPT; t++)
+            kept[t] = s->scratch + lanes * (2 * ELEM_SIZE + t * ACC_SIZE);
+        for (int t = 0; t < SLIDE_KEPT; t++) {
             FN(column) here = column;
-            for (int t = 0; t < SLIDE_KERNEL; t++)
-                here.at[t] += lane * ELEM_SIZE;
-            if (wide)
-                NAME_(vectors)(s, here, d + lane * SLIDE_SIZE, done, cols, SLIDE_WIDE);
-            else
-                NAME_(vectors)(s, here, d + lane * SLIDE_SIZE, done, cols, 1);
-            next = wide ? next : i + LANES;
+            FN(go_on)(&here, t, SLIDE_KERNEL);
+            here = FN(column_at)(s, &here, s->start + t, lanes);
+            for (ptrdiff_t i = 0; i < lanes; i += LANES) {
+                const ptrdiff_t at = numpool_min(i, lanes - LANES);
+                const FN(vec) tap = FN(folded)(&here, at * ELEM_SIZE, SLIDE_KERNEL);
+                memcpy(kept[t] + at * ACC_SIZE, &tap, sizeof tap);
+            }
         }
+        NAME_(in_order)(s, column, d, 0, left, lanes, 0, kept);
+        NAME_(in_order)(s, column, d, left, right, lanes, 1, kept);
+        NAME_(in_order)(s, column, d, right, cols, lanes, 0, kept);
     }
 }
 #undef NAME_
+#undef SLIDE_KEPT
 #undef SLIDE_KERNEL
 #undef SLIDE_HOP

@@ -21,6 +21,7 @@
 #undef SLIDE_PUT
 #undef SLIDE_SIZE
 #undef SLIDE_NOTHING
+#undef SLIDE_BESIDE
 #undef NO_TAP
 #undef FLAT_DOWN
 #undef TRANSPOSE_NOTHING

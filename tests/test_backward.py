@@ -22,7 +22,7 @@ from cases import (
 )
 
 import numpool
-from numpool import threads
+from numpool import _kernels, blocks, plan, threads
 
 LEVELS = numpool.levels()
 INDICES = ("plane", "window", "tensor", "nhwc")
@@ -288,3 +288,113 @@ def test_vectors_of_windows_side_by_side_see_every_wrong_index(dtype, level, ind
                     bad[place] = value
                     with pytest.raises(ValueError, match="indices must be"):
                         numpool.max_pool2d_backward(g, bad, x.shape, **args)
+
+
+def ways(monkeypatch, call):
+    """A gradient gathered, in blocks of few rows and of planes, and scattered; asserts that it goes so."""
+    results, make = [], plan.make_spec
+    for way, least, rows in (("gather", 0, 1), ("gather", 0, 1000), ("scatter", 1024, 1)):
+        made = []
+        with monkeypatch.context() as patch:
+            for name, value in (("GATHER_BYTES", 1), ("GATHER_ROWS", rows), ("LEAST_GATHER", least)):
+                patch.setattr(blocks, name, value)
+            keep = partial(lambda into, *args, **words: into.append(make(*args, **words)) or into[-1], made)
+            patch.setattr(plan, "make_spec", keep)
+            _kernels.forget()
+            results.append(call().copy())
+        _kernels.forget()
+        assert [spec["way"] for spec in made] == [way]
+    return results
+
+
+@pytest.mark.parametrize("index", ["plane", "window"])
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "window",
+    [
+        (3, 1, 1),
+        (3, 2, 1),
+        (2, 1, 0),
+        (2, 1, 1),
+        ((3, 2), (1, 2), (1, 0)),
+        ((1, 3), (1, 2), 0),
+        ((3, 1), 1, 0),
+        (3, (4, 2), 0),
+    ],
+    ids=str,
+)
+def test_gathered_gradients_are_scattered_ones(monkeypatch, window, dtype, level, index):
+    # rounding shows the order of a sum; windows reach into a block of rows from above and from below
+    for channels in (16, 17, 31, 40, 100):  # threads share those of a plane
+        x = np.random.default_rng(channels).standard_normal((1 + channels % 2, 9, 8, channels)).astype(dtype)
+        args = dict(zip(("kernel_size", "stride", "padding"), window), layout="NHWC", index=index)
+        y, i = numpool.max_pool2d(x, return_indices=True, **args)
+        g = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
+        g[0, 0, 0, :2] = np.nan, np.inf
+        i[0, 1, 1, ::3] = np.iinfo(i.dtype).max if index == "window" else -1
+        with numpool.use_level(level), threads.min_bytes_per_thread(1):
+            for count in (1, 3):
+                with numpool.num_threads(count):
+                    results = ways(monkeypatch, partial(numpool.max_pool2d_backward, g, i, x.shape, **args))
+                assert len(set(map(bits, results))) == 1
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["new", "out"])
+@pytest.mark.parametrize("index", ["plane", "window"])
+@pytest.mark.parametrize("level", LEVELS)
+def test_gathered_gradients_see_every_foreign_index(monkeypatch, level, index, given):
+    x = exact_data((1, 7, 6, 17), "float32", np.random.default_rng(0))
+    args = dict(kernel_size=3, stride=2, padding=1, layout="NHWC", index=index)
+    y, i = numpool.max_pool2d(x, return_indices=True, **args)
+    g = exact_data(y.shape, "float32", np.random.default_rng(1))
+    out = np.full(x.shape, np.float32(7)) if given else None
+    g[0, 0, 0, 0] = 5
+    for place in ((0, 0, 0, 0), (0, 1, 1, 16), (0, 2, 1, 5)):  # at an edge, inside; in the last vector as well
+        other = i.copy()
+        if index == "plane":
+            other[place] = 41  # the last pixel, where the plane counts and not the window
+            want = reference.max_pool2d_backward(g, i, x.shape, **args).reshape(42, 17)
+            want[i[place], place[-1]] -= g[place]
+            want[41, place[-1]] += g[place]
+            want = want.reshape(x.shape)
+            with numpool.use_level(level):
+                call = partial(numpool.max_pool2d_backward, g, other, x.shape, out=out, **args)
+                for got in ways(monkeypatch, call):
+                    assert_same(got, want)
+        # beyond the plane, or the window; in the padding, where there is some
+        for wrong in (9, 254) if index == "window" else (42, -2, 2**31, int(i[place]) + 2**32, -(2**63), 2**63 - 1):
+            other[place] = wrong
+            before = bits(out) if given else None
+            with numpool.use_level(level), pytest.raises(ValueError, match="indices must be"):
+                numpool.max_pool2d_backward(g, other, x.shape, out=out, **args)
+            assert not given or bits(out) == before
+    if index == "window":  # the first window's tap 0 is padding
+        i[0, 0, 0, 0] = 0
+        with numpool.use_level(level), pytest.raises(ValueError, match="indices must be"):
+            numpool.max_pool2d_backward(g, i, x.shape, out=out, **args)
+
+
+@pytest.mark.parametrize("index", ["plane", "window"])
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("width", [128, 131, 4097])
+def test_vectors_of_pairs_see_every_index(width, dtype, level, index):
+    # rows of windows that are no whole number of vectors, or longer than a piece of a row
+    x = exact_data((2, 5, width), dtype, np.random.default_rng(width))
+    args = dict(kernel_size=2, index=index)
+    y, i = numpool.max_pool2d(x, return_indices=True, **args)
+    g = np.where(y > 0, exact_data(y.shape, dtype, np.random.default_rng(1)), y.dtype.type(-0.0))
+    i[:, 1, ::3] = np.iinfo(i.dtype).max if index == "window" else -1
+    want = reference.max_pool2d_backward(g, i, x.shape, **args)
+    with numpool.use_level(level):
+        got = numpool.max_pool2d_backward(g, i, x.shape, **args)
+        assert bits(got + x.dtype.type(0)) == bits(want + x.dtype.type(0))
+        assert not (np.signbit(got) & (got == 0)).any()
+        for place in ((0, 0, 0), (1, 1, y.shape[-1] - 1)):
+            far = (5 * width, -2, 2**31, int(i[0, 0, 1]) + 2**32, -(2**63), 2**63 - 1)
+            for wrong in (4, 254) if index == "window" else far:
+                bad = i.copy()
+                bad[place] = wrong
+                with pytest.raises(ValueError, match="indices must be"):
+                    numpool.max_pool2d_backward(g, bad, x.shape, **args)

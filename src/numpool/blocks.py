@@ -14,6 +14,7 @@ import numpy as np
 
 from numpool import _kernels
 from numpool.arrays import FLOATS, Place
+from numpool.flatten import LEAST_LANES
 from numpool.geometry import UNIT, Axis
 
 Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
@@ -40,6 +41,11 @@ SLID_ROWS = 8
 FLAT_INPUT = 128 * 1024
 FLAT_MASKS = 16 * 1024
 FLAT_TAPS = 7
+# Bytes of a block of gradients that are gathered, and its rows, in strides, at least: at its ends windows are looked at
+# twice. With shorter vectors a scatter is as fast.
+GATHER_BYTES = 256 * 1024
+GATHER_ROWS = 14
+LEAST_GATHER = 32
 # Lanes of a block of small windows that are packed.
 MOST_SMALL_LANES = 352
 # Input of a block of small windows, which scratch holds some rows at a time: what all rows share is made once a block.
@@ -142,17 +148,25 @@ def accumulator(operation: str, dtype: str) -> int:
 
 
 def blocks(
-    operation: str, dtype: str, axes: tuple[Axis, Axis, Axis], lanes: int, rows: int, divisor: int, numbered: bool
+    operation: str,
+    dtype: str,
+    axes: tuple[Axis, Axis, Axis],
+    lanes: int,
+    rows: int,
+    divisor: int,
+    numbered: bool,
+    in_step: bool,
 ) -> dict[str, Any]:
     """How many rows, columns and lanes a block has, so that its scratch stays in the first-level cache.
 
-    `numbered`: indices are numbers of taps, which irregular windows count each in its own shape.
+    `numbered`: indices are numbers of taps, which irregular windows count each in its own shape. `in_step`: vectors of
+    indices can be read, see `spec.in_step`.
     """
     d, h, w = axes
     size = accumulator(operation, dtype)
     irregular = any(a.table is not None for a in axes)
     if operation == "extremum_backward":
-        return extremum_backward_blocks(h, w, lanes, size)
+        return extremum_backward_blocks(h, w, lanes, size, in_step, dtype)
     if operation == "average_backward":
         apart = h.kernel <= h.stride and w.kernel <= w.stride
         pairs = h.kernel < 2 * h.stride and w.kernel < 2 * w.stride and 64 <= lanes * size <= ROW_BYTES
@@ -310,10 +324,15 @@ def rows_of_tile(h: Axis, row_bytes: int, tile_bytes: int) -> int:
     return max(1, rows // whole) * whole
 
 
-def extremum_backward_blocks(h: Axis, w: Axis, lanes: int, size: int) -> dict[str, Any]:
-    """Windows side by side are spread over the input, a block of output rows at a time; others are scattered over whole
-    planes, which the kernels share out."""
-    tiles = all(a.inside and a.dilation == 1 and a.kernel == a.stride for a in (h, w))
-    if tiles and (lanes >= 16 or (lanes == 1 and w.kernel == 2 and w.out >= 64)):
-        return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes)}
-    return {"block": (h.size, w.size, lanes), "scatter": True}
+def extremum_backward_blocks(h: Axis, w: Axis, lanes: int, size: int, in_step: bool, dtype: str) -> dict[str, Any]:
+    """Windows side by side are spread over the input, a block of output rows at a time; what small ones that overlap
+    give is gathered, a block of input rows at a time; others are scattered over whole planes."""
+    regular = all(a.table is None and a.dilation == 1 for a in (h, w))
+    tiles = regular and all(a.inside and a.kernel == a.stride for a in (h, w))
+    if tiles and (lanes >= LEAST_LANES or (lanes == 1 and w.kernel == 2 and w.out >= 64)):
+        return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes), "way": "spread"}
+    small = regular and h.kernel <= 3 and w.kernel <= min(3, w.size) and dtype in ("float32", "float64")
+    if small and in_step and lanes >= LEAST_LANES and _kernels.vector_bytes() >= LEAST_GATHER:
+        rows = max(rows_of_tile(h, w.size * lanes * size, GATHER_BYTES), GATHER_ROWS * h.stride)
+        return {"block": (rows, w.size, lanes), "way": "gather"}
+    return {"block": (h.size, w.size, lanes), "way": "scatter"}

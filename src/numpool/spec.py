@@ -128,7 +128,7 @@ def make_spec(
         "out_size": y.itemsize,
         "cost": x.nbytes + y.nbytes,
         "parts": False,
-        "scatter": False,
+        "way": None,
         "own_tables": own_tables,
         "turned": None,
     }
@@ -140,13 +140,20 @@ def make_spec(
             "position": (heads[3], *inner[3], at.split(index.steps)[2]),
         }
     numbered = index is not None and index.numbered
-    spec |= blocks(operation, x.dtype.name, (d, h, w), lanes, rows, divisor, numbered)
+    vectors = index is not None and in_step(index, spec)
+    spec |= blocks(operation, x.dtype.name, (d, h, w), lanes, rows, divisor, numbered, vectors)
     if scatter:
-        spec |= {"block": (h.size, w.size, lanes), "scatter": True}
+        spec |= {"block": (h.size, w.size, lanes), "way": "scatter"}
     if own_tables:  # blocks keep to a plane
         block: Any = spec["block"]
         spec["block"] = (h.out if block[0] >= h.out else 1, *block[1:])
     return spec
+
+
+def in_step(index: Named, spec: dict[str, Any]) -> bool:
+    """Whether the indices of a pixel's lanes are bytes, or positions that count alike in all lanes."""
+    lane = spec["position"][-1]
+    return index.array.itemsize == 1 if index.numbered else lane == 0
 
 
 def turned_spec(
