@@ -58,7 +58,7 @@ class Build(build_ext):
                 return one_by_one([source], output_dir=f"{output_dir}/{half}", macros=half_macros, **options)
 
             # A level is two objects, the longer ones first, so that no processor waits long for another.
-            levels = [source for source in sources if "level_" in source]
+            levels = [source for source in reversed(sources) if "level_" in source]
             works = [(source, half) for half in HALVES for source in levels]
             works += [(source, "") for source in sources if source not in levels]
             with ThreadPoolExecutor(os.cpu_count()) as pool:

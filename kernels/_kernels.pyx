@@ -548,7 +548,10 @@ cdef class Plan:
     cdef int differentiate(self, tuple arrays, object out, int threads) except -1:
         """The gradient of an extremum. Indices that name places of other windows are rare: only then are
         gradients scattered after all."""
-        cdef int bad = self.run(threads, out, arrays[0], arrays[1], self.job.gradient)
+        cdef int bad, gradient = self.job.gradient
+        if gradient == NUMPOOL_GATHER and threads == 1 and level_list[level_now].turns.vector_bytes < 64:
+            gradient = NUMPOOL_SCATTER  # as fast where vectors are short, but for threads that would share its pixels
+        bad = self.run(threads, out, arrays[0], arrays[1], gradient)
         if bad == NUMPOOL_FOREIGN:
             bad = self.run(threads, out, arrays[0], arrays[1], NUMPOOL_SCATTER)
         return bad

@@ -1,12 +1,12 @@
 /* Template: windows of 2 x 2 or 3 x 3 in one stage, from the image to the output. The columns of a window are folded
- * down as `down` would, and stay in registers while the windows that share them pass over; then they are joined as
- * `across` would.
+ * down as `down` would, and kept for the next window where that shares them; then they are joined as `across` would.
  *
  *   single   a pixel is one lane: a vector holds neighbouring columns, read without regard to a row's ends, where the
  *            lanes outside become the identity. Taps are shifts of one vector into the next (at stride 2: of their even
  *            and odd columns). The last vector of a row spills, below `limit` only; rows at the ends of the array are
  *            read in a copy.
- *   many     a vector holds lanes of one pixel, and a tap is a pixel's vector.
+ *   many     a vector holds lanes of one pixel, and a tap is a pixel's vector. All lanes of a window follow those of the
+ *            window before: what is read is read in order, and columns are kept in scratch.
  *
  * The includer defines FN(vec), FN(ivec), LANES, ELEM_SIZE, ACC, IDENTITY, STEP, the stage `down`, and
  *   SLIDE_PUT(d, x, f)   stores results       SLIDE_SIZE      bytes of an output element
@@ -97,6 +97,14 @@ ALWAYS_INLINE FN(vec) FN(folded)(const FN(column) *column, ptrdiff_t skip, int t
     for (int t = 0; t < taps; t++)
         tap[t] = FN(down_window)(column->at[t] + skip, 0, 1, NULL);
     return FN(slide_tree)(tap, 0, 1, taps, NULL);
+}
+
+/* What was kept of it. */
+ALWAYS_INLINE FN(vec) FN(kept_vector)(const char *p)
+{
+    FN(vec) x;
+    memcpy(&x, p, sizeof x);
+    return x;
 }
 
 ALWAYS_INLINE void FN(go_on)(FN(column) *column, ptrdiff_t columns, int taps)

@@ -159,7 +159,7 @@ ALWAYS_INLINE void NAME_(in_order)(const FN(sliding) *s, FN(column) column, char
             const ptrdiff_t at = numpool_min(i, lanes - LANES);
             FN(vec) tap[SLIDE_KERNEL];
             for (int t = 0; t < SLIDE_KEPT; t++)
-                memcpy(&tap[t], kept[t] + at * ACC_SIZE, sizeof tap[t]);
+                tap[t] = FN(kept_vector)(kept[t] + at * ACC_SIZE);
             for (int t = 0; t < SLIDE_HOP; t++)
                 tap[SLIDE_KEPT + t] = FN(folded)(&beside[t], at * ELEM_SIZE, SLIDE_KERNEL);
 #if !SLIDE_KEPT
@@ -212,9 +212,14 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
                 memcpy(kept[t] + at * ACC_SIZE, &tap, sizeof tap);
             }
         }
-        NAME_(in_order)(s, column, d, 0, left, lanes, 0, kept);
-        NAME_(in_order)(s, column, d, left, right, lanes, 1, kept);
-        NAME_(in_order)(s, column, d, right, cols, lanes, 0, kept);
+        for (ptrdiff_t from = 0, to; from < cols; from = to) {
+            const int whole = from >= left && from < right;
+            to = whole ? right : from < left ? left : cols;
+            if (whole)
+                NAME_(in_order)(s, column, d, from, to, lanes, 1, kept);
+            else
+                NAME_(in_order)(s, column, d, from, to, lanes, 0, kept);
+        }
     }
 }
 #undef NAME_
