@@ -138,15 +138,34 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
 
 #define SLIDE_KEPT (SLIDE_KERNEL - SLIDE_HOP) /* columns that a window shares with the next, folded down, in scratch */
 
+/* Lanes of a window from i on; `beside`: the columns that it does not share with the window before. */
+ALWAYS_INLINE void NAME_(one_vector)(const FN(sliding) *s, const FN(column) *beside, char *d, char *const *kept, ptrdiff_t i)
+{
+    const numpool_fold *f = &s->fold;
+    FN(vec) tap[SLIDE_KERNEL];
+    (void)f;
+    (void)kept;
+    for (int t = 0; t < SLIDE_KEPT; t++)
+        tap[t] = FN(kept_vector)(kept[t] + i * ACC_SIZE);
+    for (int t = 0; t < SLIDE_HOP; t++)
+        tap[SLIDE_KEPT + t] = FN(folded)(&beside[t], i * ELEM_SIZE, SLIDE_KERNEL);
+#if SLIDE_KEPT
+    memcpy(kept[SLIDE_KEPT] + i * ACC_SIZE, &tap[SLIDE_KERNEL - 1], sizeof tap[0]);
+#else
+    for (int t = 0; t < SLIDE_HOP && s->far; t++)
+        for (int u = 0; u < SLIDE_KERNEL; u++)
+            __builtin_prefetch(beside[t].at[u] + i * ELEM_SIZE + PREFETCH_AHEAD);
+#endif
+    SLIDE_PUT(d + i * SLIDE_SIZE, FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, f), f);
+}
+
 /* Windows [from, to) of a row, all lanes of one after the other: what is read is read in order. `column` is that of the first
  * window; `whole`: all columns are there. The first columns of window `from` are in kept[0], ..., and those of window `to`
  * in the end; one more pixel is there to be written to. */
 ALWAYS_INLINE void NAME_(in_order)(const FN(sliding) *s, FN(column) column, char *d, ptrdiff_t from, ptrdiff_t to,
                                    ptrdiff_t lanes, int whole, char **kept)
 {
-    const numpool_fold *f = &s->fold;
     const ptrdiff_t dst_pixel = s->job->y.pixel;
-    (void)f;
     FN(go_on)(&column, from * SLIDE_HOP + SLIDE_KEPT, SLIDE_KERNEL);
     d += from * dst_pixel;
     for (ptrdiff_t j = from; j < to; j++, d += dst_pixel) {
@@ -155,22 +174,11 @@ ALWAYS_INLINE void NAME_(in_order)(const FN(sliding) *s, FN(column) column, char
             beside[t] = whole ? column : FN(column_at)(s, &column, s->start + j * SLIDE_HOP + SLIDE_KEPT + t, lanes);
             FN(go_on)(&column, 1, SLIDE_KERNEL);
         }
-        for (ptrdiff_t i = 0; i < lanes; i += LANES) {
-            const ptrdiff_t at = numpool_min(i, lanes - LANES);
-            FN(vec) tap[SLIDE_KERNEL];
-            for (int t = 0; t < SLIDE_KEPT; t++)
-                tap[t] = FN(kept_vector)(kept[t] + at * ACC_SIZE);
-            for (int t = 0; t < SLIDE_HOP; t++)
-                tap[SLIDE_KEPT + t] = FN(folded)(&beside[t], at * ELEM_SIZE, SLIDE_KERNEL);
-#if !SLIDE_KEPT
-            for (int t = 0; t < SLIDE_HOP && s->far; t++)
-                for (int u = 0; u < SLIDE_KERNEL; u++)
-                    __builtin_prefetch(beside[t].at[u] + at * ELEM_SIZE + PREFETCH_AHEAD);
-#else
-            memcpy(kept[SLIDE_KEPT] + at * ACC_SIZE, &tap[SLIDE_KERNEL - 1], sizeof tap[0]);
-#endif
-            SLIDE_PUT(d + at * SLIDE_SIZE, FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, f), f);
-        }
+        ptrdiff_t i = 0;
+        for (; i <= lanes - LANES; i += LANES)
+            NAME_(one_vector)(s, beside, d, kept, i);
+        if (i < lanes) /* the last vector overlaps the one before */
+            NAME_(one_vector)(s, beside, d, kept, lanes - LANES);
         char *first = kept[0];
         for (int t = 0; t < SLIDE_KEPT; t++)
             kept[t] = kept[t + 1];
