@@ -291,12 +291,15 @@ def test_vectors_of_windows_side_by_side_see_every_wrong_index(dtype, level, ind
 
 
 def ways(monkeypatch, call):
-    """A gradient gathered, in blocks of few rows and of planes, and scattered; asserts that it goes so."""
+    """A gradient that plans gather, in blocks of few rows and of planes, or scatter; asserts that they do.
+
+    With vectors below 64 bytes one thread scatters after all; several gather.
+    """
     results, make = [], plan.make_spec
     for way, least, rows in (("gather", 0, 1), ("gather", 0, 1000), ("scatter", 1024, 1)):
         made = []
         with monkeypatch.context() as patch:
-            for name, value in (("GATHER_BYTES", 1), ("GATHER_ROWS", rows), ("LEAST_GATHER", least)):
+            for name, value in (("GATHER_BYTES", 1), ("GATHER_ROWS", rows), ("GATHER_VECTOR", least)):
                 patch.setattr(blocks, name, value)
             keep = partial(lambda into, *args, **words: into.append(make(*args, **words)) or into[-1], made)
             patch.setattr(plan, "make_spec", keep)

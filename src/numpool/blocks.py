@@ -42,10 +42,10 @@ FLAT_INPUT = 128 * 1024
 FLAT_MASKS = 16 * 1024
 FLAT_TAPS = 7
 # Bytes of a block of gradients that are gathered, and its rows, in strides, at least: at its ends windows are looked at
-# twice. With shorter vectors a scatter is as fast.
+# twice. Bytes of a vector from which threads gather; `Plan.differentiate` says from which one thread does.
 GATHER_BYTES = 256 * 1024
 GATHER_ROWS = 14
-LEAST_GATHER = 32
+GATHER_VECTOR = 32
 # Lanes of a block of small windows that are packed.
 MOST_SMALL_LANES = 352
 # Input of a block of small windows, which scratch holds some rows at a time: what all rows share is made once a block.
@@ -159,8 +159,8 @@ def blocks(
 ) -> dict[str, Any]:
     """How many rows, columns and lanes a block has, so that its scratch stays in the first-level cache.
 
-    `numbered`: indices are numbers of taps, which irregular windows count each in its own shape. `in_step`: vectors of
-    indices can be read, see `spec.in_step`.
+    `numbered`: indices are numbers of taps, which irregular windows count each in its own shape. `in_step`: a vector of
+    indices means the same in every lane, see `spec.in_step`.
     """
     d, h, w = axes
     size = accumulator(operation, dtype)
@@ -332,7 +332,7 @@ def extremum_backward_blocks(h: Axis, w: Axis, lanes: int, size: int, in_step: b
     if tiles and (lanes >= LEAST_LANES or (lanes == 1 and w.kernel == 2 and w.out >= 64)):
         return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes), "way": "spread"}
     small = regular and h.kernel <= 3 and w.kernel <= min(3, w.size) and dtype in ("float32", "float64")
-    if small and in_step and lanes >= LEAST_LANES and _kernels.vector_bytes() >= LEAST_GATHER:
+    if small and in_step and lanes >= LEAST_LANES and _kernels.vector_bytes() >= GATHER_VECTOR:
         rows = max(rows_of_tile(h, w.size * lanes * size, GATHER_BYTES), GATHER_ROWS * h.stride)
         return {"block": (rows, w.size, lanes), "way": "gather"}
     return {"block": (h.size, w.size, lanes), "way": "scatter"}
