@@ -78,6 +78,7 @@ cdef extern from "job.h":
         numpool_block *max
         numpool_block *min
         numpool_block *average
+        numpool_block *short_average
         numpool_block *wide_average
         numpool_block *average_backward
     ctypedef struct numpool_index_kernels:
@@ -165,10 +166,12 @@ cdef tuple dtype_names():
 
 DTYPES = dtype_names()
 
-OPERATIONS = ("max", "min", "argmax", "argmin", "average", "wide_average", "extremum_backward", "average_backward")
+OPERATIONS = (
+    "max", "min", "argmax", "argmin", "average", "short_average", "wide_average", "extremum_backward", "average_backward"
+)
 GRADIENTS = {None: 0, "spread": NUMPOOL_SPREAD, "gather": NUMPOOL_GATHER, "scatter": NUMPOOL_SCATTER}
 cdef enum:
-    EXTREMUM_BACKWARD = 6  # from here on an operation reads gradients
+    EXTREMUM_BACKWARD = 7  # from here on an operation reads gradients
     MOST_SHARES = 64       # blocks of a pass that goes over whole planes, or over the indices alone
     LEAST_SHARE = 32       # lanes of such a block
     LEAST_GATHERED = 16    # lanes of a block that is gathered: the longest vector, of 4-byte elements
@@ -188,8 +191,10 @@ cdef numpool_block *block_of(int level, int dtype, int operation) noexcept nogil
     if operation == 4:
         return k.average
     if operation == 5:
-        return k.wide_average
+        return k.short_average
     if operation == 6:
+        return k.wide_average
+    if operation == 7:
         return indexed.extremum_backward
     return k.average_backward
 

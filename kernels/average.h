@@ -1,6 +1,6 @@
-/* Template: averages, as a sum and one division. The includer defines OPERATION and WIDE.
+/* Template: averages, as a sum and one division. The includer defines OPERATION, SHORT and WIDE.
  *
- *   dtype                narrow (short windows)        WIDE (long windows)
+ *   dtype                narrow                        WIDE (long windows)
  *   float16, bfloat16    float32                       trees of 8 in float32, then float64
  *   float32              float32                       trees of 8 in float32, then float64
  *   float64              float64                       float64 and its rounding errors, summed beside it
@@ -8,10 +8,17 @@
  *   32 bits              int64                         -
  *   64 bits              high and low 32 bits, int64   -
  *
+ * SHORT (small windows, to the input's type): 8 bits, in int16.
+ *
  * Trees of at most 8 (fold.h) keep a float32 sum within 3 roundings, so that any window is within 4 ulp. Integer sums
  * are exact. */
-#if !(WIDE && KIND == KIND_INT && ELEM_SIZE >= 4)
-#if KIND == KIND_INT
+#if SHORT ? KIND == KIND_INT && ELEM_SIZE == 1 : !(WIDE && KIND == KIND_INT && ELEM_SIZE >= 4)
+#if SHORT
+#define PARTS 1
+#define ACC int16_t
+#define ACC_SIZE 2
+#define TREE ACC
+#elif KIND == KIND_INT
 #if ELEM_SIZE == 8
 #define PARTS 2
 #define SUMS int64pairs
@@ -54,8 +61,7 @@
 #define SUMS float32
 #endif
 #define LANES LANES_OF(ACC_SIZE)
-#define OWN_RESULT (!WIDE && PARTS == 1 && OWN_OUT >= 0) /* may be divided in the stage that makes them: results of the
-                                                          * input's type */
+#define OWN_RESULT (!WIDE && PARTS == 1) /* may be divided in the stage that makes them: results of the input's type */
 #if OWN_RESULT
 #define DIRECT(job) ((job)->divisor && FN(divides)(job, (job)->divisor))
 #define LAST last
@@ -179,7 +185,8 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define PREFETCH PREFETCH_ROWS
 #define FIRST_VECTOR(p, n) ALIGNED_VECTOR(p, n)
 #include "fold.h"
-#if KIND == KIND_INT || WIDE
+#define RUNNING (!SHORT && (KIND == KIND_INT || WIDE))
+#if RUNNING
 #define RUNNING_WIDE (8 / PARTS)
 #define RUNS_ACROSS
 ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0}; }
@@ -206,7 +213,7 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0}; }
 #define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
 #include "fold.h"
 
-#if KIND == KIND_INT || WIDE
+#if RUNNING
 #define STAGE run_on
 #define SOURCE_SIZE ACC_SIZE
 #define TAP(p, apart) FN(load_parts)(p, apart)
@@ -237,7 +244,40 @@ ALWAYS_INLINE FN(vec) FN(strided)(const char *p, ptrdiff_t t, ptrdiff_t apart)
 #define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
 #include "fold.h"
 
-#if OWN_RESULT
+#if SHORT
+ALWAYS_INLINE int FN(divides)(const numpool_job *job, int64_t divisor) { (void)job; return divisor > 0; }
+
+typedef uint16_t FN(uvec) __attribute__((vector_size(VECTOR_BYTES)));
+ALWAYS_INLINE FN(uvec) FN(high_product)(FN(uvec) a, uint16_t b)
+{
+#ifdef NATIVE_HIGH_2
+    return (FN(uvec))NATIVE_HIGH_2(a, (FN(uvec)){0} + b);
+#else
+    typedef uint32_t twice __attribute__((vector_size(2 * VECTOR_BYTES)));
+    return __builtin_convertvector((__builtin_convertvector(a, twice) * b) >> 16, FN(uvec));
+#endif
+}
+
+/* Whole quotients, half to even, of sums of at most `divisor` <= 128 elements; signed ones are moved up by 128 a tap first.
+ * By a power of two: plus a half, less one unless the whole number before is odd. Else x + half the divisor, below 2**15,
+ * times 2**(15 + bits) / divisor, rounded up, is exact (Granlund and Montgomery, 1994); what was a half has gone up, and
+ * goes back from an odd number. */
+ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) sum, int64_t divisor)
+{
+    const int by = (int)divisor, bits = by > 1 ? 32 - __builtin_clz(by - 1) : 0;
+    const int low = UNSIGNED ? 0 : 128, some = by > 1;
+    FN(uvec) x = (FN(uvec))sum + (uint16_t)(low * by), q;
+    if ((by & (by - 1)) == 0) {
+        q = (x + (uint16_t)(by / 2 - some) + (x >> bits & (uint16_t)some)) >> bits;
+    } else {
+        x += (uint16_t)(by / 2);
+        q = FN(high_product)(x, (uint16_t)(((1 << (15 + bits)) + by - 1) / by)) >> (bits - 1);
+        if (by % 2 == 0)
+            q -= q & 1 & (FN(uvec))(q * (uint16_t)by == x);
+    }
+    return (FN(vec))(q - (uint16_t)low);
+}
+#elif OWN_RESULT
 #if KIND == KIND_INT
 /* Sums of so many taps are below a quarter of the whole numbers that REAL holds, see FN(quotient). */
 #if ACC_SIZE == 4
@@ -254,7 +294,7 @@ typedef REAL FN(real) __attribute__((vector_size(VECTOR_BYTES)));
 /* Whether FN(quotient) may divide by it, to the input's type. */
 ALWAYS_INLINE int FN(divides)(const numpool_job *job, int64_t divisor)
 {
-    const double taps = (double)job->h.kernel * (double)job->w.kernel;
+    const double taps = (double)numpool_max(job->d.kernel, 1) * (double)job->h.kernel * (double)job->w.kernel;
     return job->out_code == OWN_OUT && taps <= MOST_SUMMED && divisor > 0 && divisor <= MOST_SUMMED
            && (job->divisor == 0 || (double)divisor >= taps); /* a mean: it fits */
 }
@@ -292,6 +332,9 @@ ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) x, int64_t divisor)
 }
 #endif
 
+#endif
+
+#if OWN_RESULT
 #if KIND == KIND_HALF
 /* As numpool_float16_store and numpool_bfloat16_store. */
 ALWAYS_INLINE FN(evec) FN(float16_store)(FN(vec) value)
@@ -325,7 +368,7 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, int64_t divisor)
     memcpy(p, &y, sizeof y);
 #elif KIND == KIND_FLOAT
     memcpy(p, &x, sizeof x);
-#elif ELEM_SIZE == 1 && defined(NATIVE_BYTES_4)
+#elif ACC_SIZE == 4 && ELEM_SIZE == 1 && defined(NATIVE_BYTES_4)
     NATIVE_BYTES_4(p, x);
 #else
     const FN(evec) y = __builtin_convertvector(x, FN(evec));
@@ -345,11 +388,11 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, int64_t divisor)
 #define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
 #define PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
 #include "fold.h"
-#if KIND != KIND_INT || ELEM_SIZE == 1 /* as in extremum.h */
+#if KIND != KIND_INT || SHORT /* as in extremum.h */
 #define SLIDE_PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
 #define SLIDE_SIZE ELEM_SIZE
 #define SLIDES(job) DIRECT(job)
-#define FLAT_DOWN 3
+#define FLAT_DOWN (SHORT ? FLAT_TAPS : 3)
 #define NO_TAP -(FN(vec)){0} /* not even one of negative zeros */
 #if KIND == KIND_HALF
 #define SLIDE_NOTHING (ELEM)0x8000
@@ -381,7 +424,12 @@ static void FN(divide)(const numpool_job *job, const char *sums, ptrdiff_t apart
         return;
     }
 #endif
+#if SHORT
+    (void)apart;
+    memset(out, 0, n); /* windows without a tap */
+#else
     NUMPOOL_JOIN(divide, SUMS, all)(job->out_code, sums, apart, n, divisor, out);
+#endif
 }
 
 static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t first,
@@ -414,6 +462,7 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #include "turned.h"
 #endif
 #include "forward.h"
+#undef RUNNING
 #undef RUNNING_WIDE
 #undef RUNS_ACROSS
 #undef NARROW

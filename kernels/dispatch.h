@@ -3,6 +3,9 @@
 #ifndef NUMPOOL_DISPATCH_H
 #define NUMPOOL_DISPATCH_H
 #include "job.h"
+#ifdef NUMPOOL_X86
+#include <cpuid.h>
+#endif
 
 typedef struct {
     const char *name;
@@ -27,8 +30,11 @@ static inline int numpool_levels(numpool_level *list)
     int n = 0;
     list[n++] = (numpool_level){"baseline", LEVEL_TABLES(baseline), 1};
 #ifdef NUMPOOL_X86
+    unsigned eax, ebx, ecx = 0, edx;
     __builtin_cpu_init();
-    const int v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    __get_cpuid(1, &eax, &ebx, &ecx, &edx); /* for what clang 16 cannot ask by name */
+    const int v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+                   (ecx & bit_F16C);
     const int v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                    __builtin_cpu_supports("avx512vl");

@@ -2,7 +2,7 @@
  *   DTYPE  NumPy's name             ELEM, ELEM_SIZE  how it lies in memory
  *   KIND   KIND_FLOAT, KIND_HALF (16-bit floats, as bits), KIND_INT
  *   UNSIGNED  0 or 1
- *   OWN_OUT   the dtype as an average's result, -1 for none
+ *   OWN_OUT   the dtype as an average's result
  *   LOWEST, HIGHEST  the value of an empty maximum and minimum
  *   INFINITY_BITS    (halves) the bits of +infinity */
 #define KIND_FLOAT 1
@@ -56,6 +56,7 @@
 #include "undefine_dtype.h"
 
 #ifndef FLOATS_ONLY
+#ifndef BOOL_AS_UINT8
 #define DTYPE bool
 #define ELEM uint8_t
 #define ELEM_SIZE 1
@@ -63,9 +64,9 @@
 #define UNSIGNED 1
 #define LOWEST 0
 #define HIGHEST 1
-#define OWN_OUT -1
 #include TEMPLATE
 #include "undefine_dtype.h"
+#endif
 
 #define DTYPE int8
 #define ELEM int8_t

@@ -17,6 +17,9 @@
     .max = BLOCK(max),
     .min = BLOCK(min),
     .average = BLOCK(average),
+#if KIND == KIND_INT && ELEM_SIZE == 1
+    .short_average = BLOCK(shortaverage),
+#endif
 #if KIND == KIND_INT && ELEM_SIZE >= 4
     .wide_average = BLOCK(average),
 #else

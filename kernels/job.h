@@ -91,7 +91,7 @@ typedef struct {
 typedef struct {
     const char *dtype;
     ptrdiff_t itemsize;
-    numpool_block *max, *min, *average, *wide_average, *average_backward;
+    numpool_block *max, *min, *average, *short_average, *wide_average, *average_backward;
 } numpool_kernels;
 typedef struct {
     numpool_block *argmax, *argmin, *extremum_backward;

@@ -19,13 +19,6 @@
 #undef FLOATS_ONLY
 
 #ifndef NUMPOOL_INDICES
-#define OPERATION max
-#define MINIMUM 0
-#define TEMPLATE "extremum.h"
-#include "dtypes.h"
-#undef OPERATION
-#undef MINIMUM
-
 #define OPERATION min
 #define MINIMUM 1
 #define TEMPLATE "extremum.h"
@@ -33,9 +26,33 @@
 #undef OPERATION
 #undef MINIMUM
 
+/* A bool is a byte, 0 or 1: no code of its own, but for a minimum, where an empty window gives 1. */
+#define BOOL_AS_UINT8
+#define max_bool_block max_uint8_block
+#define average_bool_block average_uint8_block
+#define shortaverage_bool_block NULL
+#define wideaverage_bool_block wideaverage_uint8_block
+
+#define OPERATION max
+#define MINIMUM 0
+#define TEMPLATE "extremum.h"
+#include "dtypes.h"
+#undef OPERATION
+#undef MINIMUM
+
 #include "divides.h"
 
+#define OPERATION shortaverage
+#define SHORT 1
+#define WIDE 0
+#define TEMPLATE "average.h"
+#include "dtypes.h"
+#undef OPERATION
+#undef SHORT
+#undef WIDE
+
 #define OPERATION average
+#define SHORT 0
 #define WIDE 0
 #define TEMPLATE "average.h"
 #include "dtypes.h"
@@ -47,7 +64,9 @@
 #define TEMPLATE "average.h"
 #include "dtypes.h"
 #undef OPERATION
+#undef SHORT
 #undef WIDE
+#undef BOOL_AS_UINT8
 
 #define FLOATS_ONLY
 #define OPERATION averagebackward

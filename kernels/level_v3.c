@@ -7,9 +7,9 @@
 #define LANES_4 8
 #define LANES_8 4
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,f16c"))), apply_to = function)
 #else
-#pragma GCC target("avx2,bmi,bmi2")
+#pragma GCC target("avx2,bmi,bmi2,f16c")
 #endif
 #include "level.h"
 #if defined(__clang__)

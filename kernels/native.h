@@ -82,6 +82,18 @@ ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
 #if VECTOR_BYTES == 64
 #define NATIVE_FLOAT16_LOAD(x) _mm512_cvtph_ps((__m256i)(x))
 #define NATIVE_FLOAT16_STORE(x) _mm512_cvtps_ph((__m512)(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#elif VECTOR_BYTES == 32
+#define NATIVE_FLOAT16_LOAD(x) _mm256_cvtph_ps((__m128i)(x))
+#define NATIVE_FLOAT16_STORE(x) _mm256_cvtps_ph((__m256)(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#endif
+
+/* The high half of the products of uint16 */
+#if VECTOR_BYTES == 64
+#define NATIVE_HIGH_2(a, b) _mm512_mulhi_epu16((__m512i)(a), (__m512i)(b))
+#elif VECTOR_BYTES == 32
+#define NATIVE_HIGH_2(a, b) _mm256_mulhi_epu16((__m256i)(a), (__m256i)(b))
+#else
+#define NATIVE_HIGH_2(a, b) _mm_mulhi_epu16((__m128i)(a), (__m128i)(b))
 #endif
 
 /* Vectors of int32 as bytes: GCC 12 goes by way of int16 and the stack, 15 cycles instead of 2 */

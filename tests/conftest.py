@@ -5,10 +5,7 @@ even a tiny array is split among them.
 """
 
 import os
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
-import guard
 import hypothesis
 import pytest
 
@@ -29,17 +26,3 @@ def level(request):
 def threads(request):
     with numpool.threads.min_bytes_per_thread(1), numpool.num_threads(request.param):
         yield request.param
-
-
-@pytest.fixture(scope="session", autouse=True)
-def fuzzed(request):
-    """The fuzz at guard pages, which takes minutes, behind all tests before it: (level, threads) -> a process to be."""
-    tests = [item for item in request.session.items if getattr(item, "originalname", "") == "test_guard_pages_hold"]
-    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1)) as pool:
-        yield {
-            (level, threads): pool.submit(
-                guard.run, "nice", sys.executable, "-X", "faulthandler", guard.__file__, level, str(threads)
-            )
-            for level, threads in ((item.callspec.params["level"], item.callspec.params["threads"]) for item in tests)
-        }
-        pool.shutdown(cancel_futures=True)

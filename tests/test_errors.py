@@ -5,6 +5,7 @@ operation that has this argument. `SHOWN` asks for the wrong value itself.
 """
 
 import inspect
+import re
 import subprocess
 import sys
 
@@ -76,7 +77,7 @@ def over_rows(rows, names=None):
     table = []
     for changes, exception, *shown in rows:
         for name in names or names_having(set(changes)):
-            label = ", ".join(f"{key}={value!r}" for key, value in changes.items())
+            label = re.sub(r" at 0x[0-9a-f]+", "", ", ".join(f"{key}={value!r}" for key, value in changes.items()))
             label = label if len(label) < 60 and label.isprintable() else "-".join(changes)
             table.append(pytest.param(name, changes, exception, *shown or [None], id=f"{name}: {label}"))
     return pytest.mark.parametrize("name, changes, exception, shown", table)

@@ -16,10 +16,11 @@ def run(*command):
     return guard.run(sys.executable, "-X", "faulthandler", *command)
 
 
+@pytest.mark.parametrize("dtype", guard.DTYPES)
 @pytest.mark.parametrize("threads", guard.THREADS)
 @pytest.mark.parametrize("level", numpool.levels())
-def test_guard_pages_hold(fuzzed, level, threads):
-    child = fuzzed[level, threads].result()
+def test_guard_pages_hold(level, threads, dtype):
+    child = run(guard.__file__, level, str(threads), dtype)
     *_, last = child.stdout.splitlines() or ["nothing was printed"]
     assert (child.returncode, last) == (0, "held"), f"exit {child.returncode} in: {last}\n{child.stderr[-3000:]}"
 

@@ -253,6 +253,21 @@ def test_integer_means_are_exact_in_every_stage(dtype):
                     assert_same(from_layout(y, layout), want)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_means_of_bytes_are_exact_beside_every_half_for_every_divisor(dtype, level):
+    ends = np.iinfo(dtype)
+    sides = [(d, h, w) for d, h, w in product(range(1, 9), repeat=3) if d * h * w <= 128]
+    for by in range(1, 129):
+        window = max((side for side in sides if math.prod(side) <= by), key=math.prod)
+        taps = math.prod(window)
+        sums = np.add.outer(np.arange(ends.min, ends.max + 1) * by + by // 2, [-1, 0, 1]).ravel()
+        sums = sums[(ends.min * taps <= sums) & (sums <= ends.max * taps)]
+        x = (sums[:, None] // taps + (np.arange(taps) < sums[:, None] % taps)).astype(dtype).reshape(-1, *window)
+        for layout, planes in (("NCDHW", x[:, None]), ("NDHWC", np.moveaxis(x, 0, -1).copy()[None])):
+            y = numpool.avg_pool3d(planes, window, divisor_override=by, dtype=dtype, layout=layout)
+            assert_same(y.ravel(), np.rint(sums / by).astype(dtype))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_results_are_rounded_from_float32_whatever_their_bits(dtype, level):
     x = np.random.default_rng(0).integers(0, 2**16, (1, 17, 64, 70), np.uint16).view(dtype)
@@ -275,6 +290,9 @@ def test_integer_results_saturate(level):
     assert avg_pool2d(np.full((1, 1, 2, 2), 2**62), 2, divisor_override=1, dtype="int64").item() == 2**63 - 1
     assert avg_pool2d(np.full((1, 1, 2, 2), -(2**62)), 2, divisor_override=1, dtype="int64").item() == -(2**63)
     assert avg_pool2d(np.full((1, 1, 1, 1), -(2**63)), 1, divisor_override=-1, dtype="int64").item() == 2**63 - 1
+    x = np.full((1, 5, 6, 7, 8), 255, np.uint8)
+    for layout, divisor in product(("NCDHW", "NDHWC"), (1, 4, 7)):
+        assert (numpool.avg_pool3d(x, 2, 1, divisor_override=divisor, dtype="uint8", layout=layout) == 255).all()
 
 
 @pytest.mark.parametrize("dtype", [name for name in DTYPES if name not in FLOATS])

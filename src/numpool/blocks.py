@@ -63,8 +63,10 @@ VECTOR_BYTES = 64
 MOST_ROW_BYTES = 32 * 1024
 # The same of windows that share no row (without indices): what is read once is best read as it lies.
 MOST_LONE_BYTES = 120 * 1024
-# A wide window of an average is running sums where it would else be more taps than this.
+# A wide window of an average is running sums where it would else be more taps than this. Bytes of smaller windows, of
+# no more taps than MOST_SHORT, are added up in 16 bits.
 LEAST_RUN = 8
+MOST_SHORT = 128
 # Bytes of scratch rows of such a block where it is taller than a window, at most, and of one row: taller blocks and
 # longer rows repeat fewer sums.
 RUN_BYTES = 512 * 1024
@@ -141,6 +143,8 @@ def accumulator(operation: str, dtype: str) -> int:
         return 2 * max(4, size)
     if operation.endswith("backward"):
         return max(4, size)
+    if operation == "short_average":
+        return 2
     wide = operation == "wide_average"
     if dtype in FLOATS:
         return (8 if wide else 4) if size < 8 else (16 if wide else 8)
@@ -196,10 +200,10 @@ def blocks(
         room, most = (TALL_BYTES, per_row * h.kernel) if operation in ("max", "min") else (RUN_BYTES, MOST_RUN_BYTES)
         tall = min(max(h.kernel, room // per_row), max(room, most) // per_row)
         return {"block": (max(16, tall), cols, some)}
-    if not arg and not deep and lanes * size >= 64 and dtype in FLOATS and (operation != "average" or divisor):
-        if is_slid(h, w):
-            return {"block": (min(h.out, SLID_ROWS), w.out, lanes)}
-    if not deep and lanes == 1 and is_flat(operation, h, w, size) and (operation != "average" or divisor):
+    alike = divisor or not operation.endswith("average")  # else each window is divided by itself
+    if not arg and not deep and lanes * size >= 64 and dtype in FLOATS and alike and is_slid(h, w):
+        return {"block": (min(h.out, SLID_ROWS), w.out, lanes)}
+    if not deep and lanes == 1 and is_flat(operation, h, w, size) and alike:
         return {"block": (max(1, FLAT_INPUT // (w.out * size)), w.out, 1)}
     high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
     room = BLOCK_BYTES * (4 if arg else 1)
@@ -220,7 +224,7 @@ def is_slid(h: Axis, w: Axis) -> bool:
 def is_flat(operation: str, h: Axis, w: Axis, size: int) -> bool:
     """Whether planes of single lanes may go as one long row (flat.h, which knows more)."""
     regular = all(a.table is None and a.dilation == a.stride == 1 and a.out == a.size for a in (h, w))
-    most = {"max": FLAT_TAPS, "min": FLAT_TAPS, "average": 3}.get(operation, 0)
+    most = {"max": FLAT_TAPS, "min": FLAT_TAPS, "average": 3, "short_average": FLAT_TAPS}.get(operation, 0)
     few = h.kernel == 1 or h.kernel * h.size * w.size * size <= FLAT_MASKS
     return regular and few and h.kernel <= most and w.kernel <= FLAT_TAPS
 
@@ -253,7 +257,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     """Whether windows of planes are slow: they go one by one along a row, or a row of them is short beside a vector of
     this level. `share`: bytes of the input for each window, what turning costs it. The bounds are measured ones."""
     w, arg, vector = axes[-1], operation.startswith("arg"), _kernels.vector_bytes()
-    if len(axes) == 2 and is_flat(operation, *axes, dtype.itemsize) and (operation != "average" or divisor):
+    if len(axes) == 2 and is_flat(operation, *axes, dtype.itemsize) and (divisor or not operation.endswith("average")):
         return False  # as one long row
     size = accumulator(operation, dtype.name) // (1 + arg)
     lanes = vector // size
@@ -264,7 +268,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
         return share <= MOST_SHARE_INDEXED * vector
     if w.out == 1 or one_by_one:
         return 1 < w.out <= lanes // 2 and share / dtype.itemsize * size <= vector
-    if operation == "average" and not divisor:  # each window is divided by itself
+    if operation.endswith("average") and not divisor:  # each window is divided by itself
         return w.out <= lanes * 3 // 2
     comparable = operation == "argmax" and dtype.name in ("float32", "float64")  # else indices need a pass before
     if all(a.kernel <= a.stride for a in axes) and (comparable or not arg):

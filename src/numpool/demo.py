@@ -30,8 +30,8 @@ Pixels = NDArray[np.uint8]
 
 INSTALL = "pip install 'numpool[demo]'"
 OPERATIONS = ("max", "min", "average")
-SIDE = 48  # the naive loops compute SIDE x SIDE pixels in each of two corners of the output
-IDIOM_PIXELS = 500_000  # the idiom takes seconds a megapixel at the larger windows
+SIDE = 32  # the naive loops compute SIDE x SIDE pixels in each of two corners of the output
+IDIOM_PIXELS = 100_000  # the idiom takes seconds a megapixel at the larger windows
 
 
 class DemoError(Exception):

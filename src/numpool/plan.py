@@ -36,7 +36,7 @@ from numpool.arrays import (
     checked_outs,
     readable,
 )
-from numpool.blocks import is_turned
+from numpool.blocks import LEAST_RUN, MOST_SHORT, is_turned
 from numpool.flatten import LEAST_LANES, is_copy, is_whole
 from numpool.geometry import (
     Axis,
@@ -129,6 +129,14 @@ def is_wide(source: np.dtype[Any], result: np.dtype[Any], axes: tuple[Axis, ...]
     return taps > 32767
 
 
+def is_short(source: np.dtype[Any], result: np.dtype[Any], axes: tuple[Axis, ...], common: int) -> bool:
+    """Whether sums of bytes, and their means as bytes, need no more than 16 bits (see average.h). Windows beyond
+    LEAST_RUN are running sums."""
+    taps = prod(a.kernel for a in axes)
+    few = taps <= (common or taps) <= MOST_SHORT and max(a.kernel for a in axes) <= LEAST_RUN
+    return few and source.itemsize == 1 and result == source
+
+
 def common_divisor(axes: tuple[Axis, ...], override: int, count_padding: bool) -> int:
     """The divisor of every window, or 0 where they differ."""
     if override:
@@ -168,8 +176,9 @@ def average_of(
         return Call(None, (x,), (result,), at)
     if len(axes) == 3 and is_whole(axes[1]):  # however it lies, sums are made in one order
         x = at.evenly(x)
-    name = "wide_average" if is_wide(x.dtype, dtype, axes) else "average"
     common = common_divisor(axes, override, padded)
+    short = is_short(x.dtype, dtype, axes, common)
+    name = "short_average" if short else "wide_average" if is_wide(x.dtype, dtype, axes) else "average"
     y = at.unallocated(result.shape, dtype)
     plan = _kernels.Plan(make_spec(name, at, axes, x, y, (result,), divisor=common, count_padding=padded))
     return Call(plan, (x,), (result,), at)
