@@ -16,6 +16,13 @@ typedef struct {
     ptrdiff_t parts;
 } numpool_move;
 
+/* The first bit is set where an index is neither a place nor -1: its successor is below 0 or above the number of places. */
+ALWAYS_INLINE uint64_t numpool_move_doubt(int64_t index, uint64_t plane)
+{
+    const uint64_t next = (uint64_t)index + 1;
+    return next | (plane - next);
+}
+
 #define NUMPOOL_MOVE_JOIN(type) numpool_move_##type
 #define NUMPOOL_MOVE_NAME(type) NUMPOOL_MOVE_JOIN(type)
 #define MOVED uint8_t
@@ -30,10 +37,10 @@ typedef struct {
 /* Whether one of n indices names no place. */
 static int numpool_move_look(const int64_t *index, ptrdiff_t n, uint64_t plane)
 {
-    int64_t bad = 0;
+    uint64_t doubt = 0;
     for (ptrdiff_t i = 0; i < n; i++)
-        bad |= ((uint64_t)index[i] >= plane) & (index[i] != -1);
-    return bad != 0;
+        doubt |= numpool_move_doubt(index[i], plane);
+    return (int)(doubt >> 63);
 }
 
 /* One part of a call, as team.h hands them out. */

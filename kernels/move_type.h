@@ -3,18 +3,18 @@ ALWAYS_INLINE int NUMPOOL_MOVE_NAME(NUMPOOL_CAT(MOVED, _plane))(const int64_t *r
                                                                MOVED *restrict to, ptrdiff_t row, ptrdiff_t lanes,
                                                                uint64_t plane, int gather)
 {
-    int bad = 0;
+    uint64_t doubt = 0;
     for (ptrdiff_t i = 0; i < row; i += lanes)
         for (ptrdiff_t c = 0; c < lanes; c++) {
             const uint64_t at = (uint64_t)index[i + c];
             const int inside = at < plane;
-            bad |= !inside && at != (uint64_t)-1;
+            doubt |= numpool_move_doubt(index[i + c], plane);
             if (gather)
                 to[i + c] = inside ? from[(ptrdiff_t)at * lanes + c] : 0;
             else if (inside)
                 to[(ptrdiff_t)at * lanes + c] = from[i + c];
         }
-    return bad;
+    return (int)(doubt >> 63);
 }
 
 static int NUMPOOL_MOVE_NAME(MOVED)(const numpool_move *m, ptrdiff_t first, ptrdiff_t last)

@@ -331,24 +331,30 @@ def drawn(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The values drawn and the numbers of their taps; -1 where a window has none."""
     around = padded(x, layout, axes, 0)
-    values = np.stack(list(taps(around, layout, axes)))
-    weights = weights_of(values)
-    shape = values.shape[1:]
+    values, weights = (list(taps(a, layout, axes)) for a in (around, weights_of(around)))
+    shape = values[0].shape
+    steps = np.empty((len(weights), *shape))  # the weights of the taps up to each
+    steps[0] = weights[0]
     with np.errstate(over="ignore"):
-        steps = np.cumsum(weights, axis=0)
+        for t in range(1, len(weights)):
+            np.add(steps[t - 1], weights[t], out=steps[t])
     odd = ~((steps[-1] > 0) & np.isfinite(steps[-1]))  # no positive tap, NaN or infinity, or beyond the range
     if odd.any():
         there = np.stack([np.broadcast_to(t, shape) for t in taps(inside(x.shape, layout, axes), layout, axes)])
-        steps[:, odd] = np.cumsum(odd_weights(weights[:, odd], there[:, odd]), axis=0)
+        steps[:, odd] = np.cumsum(odd_weights(np.stack([w[odd] for w in weights]), there[:, odd]), axis=0)
     # drawn in one order for both layouts: batch, channel, row, column
     last = is_channels_last(layout)
     u = rng.random((*shape[:-3], shape[-1], *shape[-3:-1]) if last else shape)
     goal = (np.moveaxis(u, -3, -1) if last else u) * steps[-1]
     goal = np.minimum(goal, np.nextafter(steps[-1], 0))  # rounded, u * total may be the total
-    chosen = np.count_nonzero(steps <= goal, axis=0)
-    chosen[steps[-1] == 0] = -1
-    drawn_values = np.take_along_axis(values, np.maximum(chosen, 0)[None], 0)[0]
-    return np.where(chosen < 0, values.dtype.type(0), drawn_values), chosen
+    drawn_values, chosen = values[0].copy(), np.zeros(shape, np.int64)
+    for step, value in zip(steps, values[1:], strict=False):
+        beyond = step <= goal
+        chosen += beyond
+        np.copyto(drawn_values, value, where=beyond)
+    nothing = steps[-1] == 0
+    chosen[nothing], drawn_values[nothing] = -1, 0
+    return drawn_values, chosen
 
 
 def odd_weights(weights: np.ndarray, there: np.ndarray) -> np.ndarray:
