@@ -72,6 +72,7 @@
 #define LAST2 across2
 #endif
 #define IDENTITY 0
+#define SUMS_ARE_RESULTS 0
 
 typedef ACC FN(plane) __attribute__((vector_size(VECTOR_BYTES)));
 typedef SIGNED(ACC_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
@@ -220,13 +221,13 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0}; }
 #include "running.h"
 #endif
 
+#define vec plane
+#include "across2.h"
+#undef vec
 #if ACC_SIZE == 4
 #define TRANSPOSE_NOTHING -(FN(vec)){0} /* changes no sum, not even one of negative zeros */
 #include "transpose.h"
 #endif
-#define vec plane
-#include "across2.h"
-#undef vec
 #define STAGE across2
 #define MOST_TAPS 5
 #define SOURCE_SIZE (2 * ACC_SIZE)

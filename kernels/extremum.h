@@ -12,6 +12,7 @@
 #define PARTS 1
 #define OUT_SIZE(job) ELEM_SIZE
 #define DIRECT(job) (KIND != KIND_HALF)
+#define SUMS_ARE_RESULTS (KIND != KIND_HALF)
 #define LAST across
 #define LAST2 across2
 #define WIDEN(tree) (tree)

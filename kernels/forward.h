@@ -6,6 +6,7 @@
  * The includer defines the stages `down`, `across`, `across2` and `emit` (fold.h) and
  *   ELEM_SIZE, ACC_SIZE   bytes of an input element and of an accumulator        PARTS   planes of an accumulator, 1 or 2
  *   OUT_SIZE(job)         bytes of an output element
+ *   SUMS_ARE_RESULTS      whether nothing but the horizontal stage makes results of sums
  *   DIRECT(job)           whether the stages LAST (and LAST2, at stride 2) may store the output in place of `across`
  *   FN(fill)(p, n, apart) sets n accumulators to the identity
  *   FN(finish)(...)       emits a run of rows of one plane */
@@ -81,6 +82,10 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
             FN(down_tall)(&f);
             continue;
         }
+        if (dense && f.taps > NUMPOOL_TALL && f.n == 2 * LANES) {
+            FN(down_narrow)(&f);
+            continue;
+        }
         if (dense && f.src_pitch == f.n * ELEM_SIZE && f.dst_pitch == f.n * ACC_SIZE) { /* rows end to end: one */
             f.n *= f.rows;
             f.rows = 1;
@@ -151,7 +156,7 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
     } else if (length > lanes) {
         (direct ? FN(LAST2) : FN(across2))(&f);
 #ifdef TRANSPOSE_NOTHING
-    } else if (cols == 1 && lanes == 1 && axis->step == 1 && axis->kernel <= LANES && dst_pitch == ACC_SIZE) {
+    } else if (cols == 1 && lanes == 1 && axis->step == 1 && axis->kernel <= MOST_JOINED && dst_pitch == ACC_SIZE) {
         FN(joined_rows)(&f);
 #endif
 #ifdef RUNS_ACROSS
@@ -173,18 +178,21 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
 
 /* The same for windows of a table, each by itself. */
 static void FN(by_table)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t rows, const char *sums,
-                         ptrdiff_t pitch, ptrdiff_t apart, char *dst, ptrdiff_t dst_pitch)
+                         ptrdiff_t pitch, ptrdiff_t apart, char *dst, ptrdiff_t dst_pitch, ptrdiff_t dst_pixel, int direct)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, pixel = lanes * ACC_SIZE, start = numpool_start(&job->w, tile->col0);
-    numpool_fold f = {.step = pixel, .rows = 1, .n = lanes, .src_apart = apart, .dst_apart = apart, .job = job};
+    numpool_fold f = {.step = pixel, .rows = 1, .n = lanes, .src_apart = apart, .dst_apart = apart, .job = job,
+                      .divisor = job->divisor};
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t c = tile->col0; c < tile->col1; c++) {
             const numpool_window window = numpool_clip(&job->w, c);
             f.src = sums + r * pitch + (window.first - start) * pixel;
-            f.dst = dst + r * dst_pitch + (c - tile->col0) * pixel;
+            f.dst = dst + r * dst_pitch + (c - tile->col0) * dst_pixel;
             f.taps = window.taps;
             if (window.taps == 0)
                 FN(fill)(f.dst, lanes, apart);
+            else if (direct)
+                FN(LAST)(&f);
             else if (lanes <= LANES && window.taps <= 8) /* one vector, one tree: no call for so little */
                 FN(store)(f.dst, FN(across_tree)(f.src, 0, pixel, (int)window.taps, &f), apart);
             else
@@ -279,7 +287,13 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     char *sums = scratch + turned + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
     char *other = spare + passed * pitch + (slab ? NUMPOOL_SLACK : 0);
     const int dense = job->y.pixel == lanes * OUT_SIZE(job);
-    const int direct = !job->w.table && DIRECT(job) && FN(row_length)(job, cols, lanes, dense) >= LANES;
+    /* a window without a tap is stored as it is summed */
+    const int direct = DIRECT(job) && (!job->w.table || ACC_SIZE == ELEM_SIZE)
+                       && FN(row_length)(job, cols, lanes, dense) >= LANES;
+    /* windows of a single column: the vertical stage makes the results */
+    const int alone = direct && SUMS_ARE_RESULTS && job->w.kernel == 1 && job->w.stride == 1 && job->w.before == 0
+                      && !job->w.table && !job->d.out && !job->h.running && job->x.pixel == lanes * ELEM_SIZE && dense
+                      && tile->col1 <= job->w.in;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
         next = numpool_min(tile->row1, row - first + job->h.out);
@@ -298,6 +312,10 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);
             continue;
         }
+        if (alone) {
+            FN(windows)(job, tile, &job->h, from, first, last, out, job->y.row, 0);
+            continue;
+        }
         if (slabs.taps)
             FN(windows)(job, tile, &job->h, from, first, last, sums, pitch, results_apart);
         else
@@ -314,8 +332,10 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             continue;
         }
 #endif
-        if (job->w.table) {
-            FN(by_table)(job, tile, last - first, sums, pitch, results_apart, results, out_pitch);
+        if (job->w.table && direct) {
+            FN(by_table)(job, tile, last - first, sums, pitch, 0, out, job->y.row, job->y.pixel, 1);
+        } else if (job->w.table) {
+            FN(by_table)(job, tile, last - first, sums, pitch, results_apart, results, out_pitch, lanes * ACC_SIZE, 0);
             FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);
         } else if (direct) {
             FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, 0, out, job->y.row, job->y.pixel, 1);

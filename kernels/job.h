@@ -122,10 +122,11 @@ typedef struct {
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512
 
-/* Taps from which a window is folded eight rows after eight, each from end to end; and vectors of a row, below which all of a
- * column stays in a register instead. */
-#define NUMPOOL_TALL 16
+/* Taps beyond which a window is folded eight rows after eight, each from end to end: more would meet in the same few lines of
+ * a cache of eight ways where rows lie a page apart. And vectors of a row, below which all of a column stays in a register. */
+#define NUMPOOL_TALL 8
 #define NUMPOOL_TALL_WIDTH 4
+#define NUMPOOL_AHEAD 1024 /* bytes of such a row up to which the next eight are fetched while these are read */
 
 /* Bytes of a row of sums up to which it is filled whole where it has padding. */
 #define NUMPOOL_FILLED 512

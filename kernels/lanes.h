@@ -19,6 +19,9 @@
 #define PREFETCH_ROWS(p, taps, f) \
     ((f)->fresh > 0 ? __builtin_prefetch((p) + ((taps) - 1) * (f)->step + PREFETCH_AHEAD) : (void)0, \
      (taps) > 1 && (f)->fresh > 1 ? __builtin_prefetch((p) + ((taps) - 2) * (f)->step + PREFETCH_AHEAD) : (void)0)
+#define PREFETCH_TAPS(p, taps, f) \
+    for (ptrdiff_t next = 0; (f)->fresh && next < (taps); next++) \
+        __builtin_prefetch((p) + next * (f)->step + PREFETCH_AHEAD)
 #define PREFETCH_NOT(p, taps, f) ((void)0)
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline, unused))

@@ -35,8 +35,8 @@ ALWAYS_INLINE void NAME_(columns)(const char *const *row, ptrdiff_t c, const NAM
     }
 #if SLIDE_HOP == 2
     const FN(vec) a = v[0], b = v[1];
-    v[0] = SHUFFLE(FN(ivec), a, b, COUNT_BY_2(LANES, 0));
-    v[1] = SHUFFLE(FN(ivec), a, b, COUNT_BY_2(LANES, 1));
+    v[0] = FN(evens)(a, b);
+    v[1] = FN(odds)(a, b);
 #endif
 }
 

@@ -1,30 +1,69 @@
-/* Template: `down` of many taps and at least a vector: eight rows after eight are read from end to end (all pixels of them,
- * where those lie apart and are the fold's rows), what they are so far in dst. The order is the one of fold.h, whose words
- * for the stage `down` the includer has still defined. */
+/* Template: `down` of many taps and at least a vector. The order is the one of fold.h, whose words for the stage `down` the
+ * includer has still defined.
+ *
+ *   down_tall     eight rows after eight are read from end to end (all pixels of them, where those lie apart and are the
+ *                 fold's rows), what they are so far in dst
+ *   down_narrow   rows of two vectors, which stay in registers: each line of the image is read once */
+
+/* Up to 8 rows from end to end; `ahead`: the eight behind them are fetched. */
+ALWAYS_INLINE void FN(down_eight)(const char *p, char *d, ptrdiff_t t, int some, int ahead, const numpool_fold *f)
+{
+    for (ptrdiff_t i = 0; i + LANES <= f->n; i += LANES) {
+        for (int next = 8; ahead && next < 16; next++)
+            __builtin_prefetch(p + i * ELEM_SIZE + next * f->step);
+        STAGE_TYPE all = WIDEN(FN(down_tree)(p + i * ELEM_SIZE, t, f->step, some, f));
+        if (t)
+            all = STEP_STAGE(FN(load_parts)(d + i * ACC_SIZE, f->dst_apart), all);
+        FN(store)(d + i * ACC_SIZE, all, f->dst_apart);
+    }
+}
+
 static __attribute__((noinline)) void FN(down_tall)(const numpool_fold *given)
 {
     const numpool_fold copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
     const ptrdiff_t together = f->src_pitch < f->step ? f->rows : 1;
+    const int ahead = f->fresh && f->step <= NUMPOOL_AHEAD;
     numpool_fold last = copy;
     for (ptrdiff_t first = 0; first < f->rows; first += together)
-        for (ptrdiff_t t = 0; t < f->taps; t += 8) {
-            const int some = (int)numpool_min(f->taps - t, 8);
+        for (ptrdiff_t t = 0; t < f->taps; t += 8)
             for (ptrdiff_t r = first; r < first + together; r++) {
-                const char *const p = f->src + r * f->src_pitch + t * f->step;
-                char *const d = f->dst + r * f->dst_pitch;
-                for (ptrdiff_t i = 0; i + LANES <= f->n; i += LANES) {
-                    STAGE_TYPE all = some == 8 ? WIDEN(FN(down_tree)(p + i * ELEM_SIZE, t, f->step, 8, f))
-                                               : WIDEN(FN(down_tree)(p + i * ELEM_SIZE, t, f->step, some, f));
-                    if (t)
-                        all = STEP_STAGE(FN(load_parts)(d + i * ACC_SIZE, f->dst_apart), all);
-                    FN(store)(d + i * ACC_SIZE, all, f->dst_apart);
-                }
+                const char *p = f->src + r * f->src_pitch + t * f->step;
+                char *d = f->dst + r * f->dst_pitch;
+                if (f->taps - t < 8)
+                    FN(down_eight)(p, d, t, (int)(f->taps - t), 0, f);
+                else if (ahead)
+                    FN(down_eight)(p, d, t, 8, 1, f);
+                else
+                    FN(down_eight)(p, d, t, 8, 0, f);
             }
-        }
     if (f->n % LANES == 0)
         return;
     last.src += (f->n - LANES) * ELEM_SIZE; /* overlaps the vector before it */
     last.dst += (f->n - LANES) * ACC_SIZE;
     last.n = LANES;
     FN(down)(&last);
+}
+
+static __attribute__((noinline)) void FN(down_narrow)(const numpool_fold *given)
+{
+    const numpool_fold copy = *given, *f = &copy;
+    const ptrdiff_t second = LANES * ELEM_SIZE;
+    for (ptrdiff_t r = 0; r < f->rows; r++) {
+        const char *p = f->src + r * f->src_pitch;
+        char *d = f->dst + r * f->dst_pitch;
+        STAGE_TYPE a = WIDEN(FN(down_tree)(p, 0, f->step, 8, f)), b = WIDEN(FN(down_tree)(p + second, 0, f->step, 8, f));
+        ptrdiff_t t = 8;
+        for (p += 8 * f->step; t + 8 <= f->taps; t += 8, p += 8 * f->step) {
+            for (int next = 0; f->fresh && next < 8; next++)
+                __builtin_prefetch(p + next * f->step + PREFETCH_AHEAD);
+            a = STEP_STAGE(a, WIDEN(FN(down_tree)(p, t, f->step, 8, f)));
+            b = STEP_STAGE(b, WIDEN(FN(down_tree)(p + second, t, f->step, 8, f)));
+        }
+        if (t < f->taps) {
+            a = STEP_STAGE(a, WIDEN(FN(down_tree)(p, t, f->step, (int)(f->taps - t), f)));
+            b = STEP_STAGE(b, WIDEN(FN(down_tree)(p + second, t, f->step, (int)(f->taps - t), f)));
+        }
+        FN(store)(d, a, f->dst_apart);
+        FN(store)(d + LANES * ACC_SIZE, b, f->dst_apart);
+    }
 }

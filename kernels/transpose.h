@@ -1,26 +1,46 @@
 /* Template: the horizontal stage where a row of single lanes is one window: LANES rows at once, each level of the tree
- * joining the neighbours of two vectors into one, which is the order of fold.h's trees too. The includer defines
- * FN(load), STEP and TRANSPOSE_NOTHING, a vector that changes no value that it is joined to. */
+ * joining the neighbours of two vectors into one, which is the order of fold.h's trees too; at every level up to 16 taps,
+ * what the longest vector holds. The includer defines FN(load), FN(evens), FN(odds), STEP and TRANSPOSE_NOTHING, a vector that
+ * changes no value that it is joined to. */
+#define MOST_JOINED 16
 ALWAYS_INLINE FN(vec) FN(neighbours)(FN(vec) a, FN(vec) b)
 {
-    return STEP(SHUFFLE(FN(ivec), a, b, COUNT_BY_2(LANES, 0)), SHUFFLE(FN(ivec), a, b, COUNT_BY_2(LANES, 1)));
+    return STEP(FN(evens)(a, b), FN(odds)(a, b));
 }
 
-/* f.rows results of f.taps <= LANES taps each, one after another. */
-static __attribute__((noinline)) void FN(joined_rows)(const numpool_fold *f)
+/* f.rows results, one after another, of f.taps taps each, which `vectors` hold. */
+ALWAYS_INLINE void FN(joined)(const numpool_fold *f, int vectors)
 {
     const FN(vec) nothing = TRANSPOSE_NOTHING;
-    FN(ivec) present;
-    memcpy(&present, numpool_edge + 128 - f->taps * ACC_SIZE, sizeof present);
+    FN(ivec) present[MOST_JOINED / LANES];
+    for (int j = 0; j < vectors; j++)
+        memcpy(&present[j], numpool_edge + 128 - numpool_min(f->taps - j * LANES, LANES) * ACC_SIZE, sizeof present[j]);
     for (ptrdiff_t r = 0; r < f->rows; r += LANES) {
         FN(vec) v[LANES];
         for (ptrdiff_t i = 0; i < LANES; i++) {
-            const FN(vec) x = FN(load)(f->src + numpool_min(r + i, f->rows - 1) * f->src_pitch);
-            v[i] = SELECT(FN(vec), FN(ivec), present, x, nothing);
+            const char *p = f->src + numpool_min(r + i, f->rows - 1) * f->src_pitch;
+            FN(vec) x[MOST_JOINED / LANES];
+            for (int j = 0; j < vectors; j++)
+                x[j] = SELECT(FN(vec), FN(ivec), present[j], FN(load)(p + j * VECTOR_BYTES), nothing);
+            for (int n = vectors / 2; n > 0; n /= 2)
+                for (int j = 0; j < n; j++)
+                    x[j] = FN(neighbours)(x[2 * j], x[2 * j + 1]);
+            v[i] = x[0];
         }
         for (ptrdiff_t n = LANES / 2; n > 0; n /= 2)
             for (ptrdiff_t i = 0; i < n; i++)
                 v[i] = FN(neighbours)(v[2 * i], v[2 * i + 1]);
         memcpy(f->dst + r * ACC_SIZE, &v[0], numpool_min(f->rows - r, LANES) * ACC_SIZE);
     }
+}
+
+static __attribute__((noinline)) void FN(joined_rows)(const numpool_fold *f)
+{
+    enum { MOST = MOST_JOINED / LANES, PAIR = MOST > 1 ? 2 : 1 }; /* numbers of vectors that halve to one */
+    if (MOST == 1 || f->taps <= LANES)
+        FN(joined)(f, 1);
+    else if (MOST == PAIR || f->taps <= PAIR * LANES)
+        FN(joined)(f, PAIR);
+    else
+        FN(joined)(f, MOST);
 }

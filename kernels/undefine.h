@@ -5,6 +5,7 @@
 #undef PARTS
 #undef OUT_SIZE
 #undef DIRECT
+#undef SUMS_ARE_RESULTS
 #undef WIDEN
 #undef STEP
 #undef STEP_STAGE
@@ -25,3 +26,4 @@
 #undef NO_TAP
 #undef FLAT_DOWN
 #undef TRANSPOSE_NOTHING
+#undef MOST_JOINED

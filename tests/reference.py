@@ -221,3 +221,11 @@ def finite_differences(pool, x, weights):
         up, down = (np.nan_to_num(pool(v), posinf=0, neginf=0) for v in (x + change, x - change))  # empty windows
         result[at] = (weights * (up - down)).sum() / (2 * step)
     return result
+
+
+def plane_differences(pool, plane, weights):
+    """The same of a single plane, all changes of it as the planes of one call."""
+    step = 0.25
+    changes = step * np.eye(plane.size).reshape(plane.size, *plane.shape)
+    up, down = (np.nan_to_num(pool(v), posinf=0, neginf=0) for v in (plane + changes, plane - changes))
+    return ((weights * (up - down)).reshape(plane.size, -1).sum(1) / (2 * step)).reshape(plane.shape)

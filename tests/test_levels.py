@@ -119,6 +119,13 @@ def test_explain_prints_the_plan_that_the_call_takes(level, capsys, function):
     assert "4" in by_name and "5" in by_name  # the output is 4 x 5
 
 
+def test_explain_knows_calls_without_a_plan_of_their_own(capsys):
+    numpool.explain("adaptive_avg_pool2d_backward", np.zeros((1, 3, 3, 64), np.float32), (1, 8, 8, 64), layout="NHWC")
+    assert "several calls" in capsys.readouterr().out
+    numpool.explain("max_pool2d", np.zeros((0, 3, 4, 4)), 2)
+    assert "no elements" in capsys.readouterr().out
+
+
 def test_explain_refuses_what_the_call_refuses(capsys):
     for wrong in ({"kernel_size": 0}, {"kernel_size": 8}, {"kernel_size": 2, "padding": -1}):
         with pytest.raises(ValueError) as called:

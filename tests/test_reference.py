@@ -7,11 +7,11 @@ from cases import AVG_CASES, BFLOAT16, CORE, DILATED
 from reference import (
     avg_pool2d,
     avg_pool2d_backward,
-    finite_differences,
     max_pool2d,
     max_pool2d_backward,
     min_pool2d,
     output_size,
+    plane_differences,
 )
 
 NAN, INF = np.nan, np.inf
@@ -245,7 +245,7 @@ def test_extreme_backward_is_the_derivative(case, name):
     x = distinct(case.shape[2:], rng)
     y, i = forward(x, return_indices=True, **case.max_args)
     g = rng.integers(-5, 6, y.shape).astype(float)
-    same(backward(g, i, x.shape, **case.max_args), finite_differences(lambda x: forward(x, **case.max_args), x, g))
+    same(backward(g, i, x.shape, **case.max_args), plane_differences(lambda x: forward(x, **case.max_args), x, g))
 
 
 @pytest.mark.parametrize("rule", [{}, {"count_include_pad": False}, {"divisor_override": 3}], ids=str)
@@ -255,5 +255,5 @@ def test_avg_backward_is_the_derivative(case, rule):
     x = distinct(case.shape[2:], rng)
     args = case.avg_args | rule
     g = rng.integers(-5, 6, avg_pool2d(x, **args).shape).astype(float)
-    want = finite_differences(lambda x: avg_pool2d(x, **args), x, g)
+    want = plane_differences(lambda x: avg_pool2d(x, **args), x, g)
     np.testing.assert_allclose(avg_pool2d_backward(g, x.shape, **args), want, atol=1e-11)  # quotients of size 100 round

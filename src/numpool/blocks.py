@@ -207,9 +207,10 @@ def blocks(
         return {"block": (max(1, FLAT_INPUT // (w.out * size)), w.out, 1)}
     high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
     room = BLOCK_BYTES * (4 if arg else 1)
-    cols = w.out
-    if (w.out * w.stride + w.extent) * some * size * (1 + high) > max(room, MOST_ROW_BYTES):
-        least = max(room, MOST_ROW_BYTES) // (some * size * (1 + high))
+    cols, least = w.out, max(room, MOST_ROW_BYTES) // (some * size * (1 + high))
+    if arg:  # scratch rows hold windows, not pixels
+        cols = min(w.out, max(1, least))
+    elif w.out * w.stride + w.extent > least:
         cols = min(w.out, max(1, (least - w.extent) // w.stride + 1))
     per_row = ((cols - 1) * w.stride + w.extent if not arg else cols) * some * size * (h.stride if arg else 1)
     return {"block": (max(1, (room - high * per_row) // per_row), cols, some)}

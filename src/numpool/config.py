@@ -101,7 +101,7 @@ def explain(function: Callable[..., Any] | str, x: Any, *args: Any, **kwargs: An
     source = call.arrays[0]
     print(f"{name}: {source.dtype} {source.shape} -> {' and '.join(str(result.shape) for result in call.results)}")
     if call.plan is None:
-        print("  nothing to compute: a result without elements")
+        print("  " + ("several calls, one after the other" if call.compute else "nothing to compute: no elements"))
         return
     for line in spec.describe(call.plan):
         print(f"  {line}")
