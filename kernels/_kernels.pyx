@@ -486,9 +486,23 @@ cdef class Plan:
             + self.turned.x_bytes + self.turned.y_bytes + self.turned.index_bytes
         )
 
-    def scratch_bytes(self):
-        cdef Grid grid = self.grid(self.job.gradient, 1)
+    def scratch_bytes(self, int threads=1):
+        """Bytes of scratch that a thread is given."""
+        cdef Grid grid = self.grid(self.job.gradient, threads)
         return self.scratch(&self.job, &grid)
+
+    def scratch_needed(self, int threads=1):
+        """The same as each kind of block asks for it: those at the ends of rows, columns and lanes may be smaller."""
+        cdef Grid grid = self.grid(self.job.gradient, threads)
+        cdef Grid own
+        needed = []
+        for rows in {grid.block_rows, grid.rows % grid.block_rows or grid.block_rows}:
+            for cols in {grid.block_cols, grid.cols % grid.block_cols or grid.block_cols}:
+                for lanes in {grid.block_lanes, grid.lanes % grid.block_lanes or grid.block_lanes}:
+                    own = grid
+                    own.block_rows, own.block_cols, own.block_lanes = rows, cols, lanes
+                    needed.append(self.scratch(&self.job, &own))
+        return max(needed)
 
     cdef int run(self, int threads, object x, object y, object index, int gradient) except -1:
         """All blocks of the call, or of one pass of an extremum's gradient. Returns what is wrong with the indices.

@@ -26,7 +26,7 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
         numpool_fold f = {.src = as_is ? src : packed, .src_pitch = from_pitch, .step = w->step * lanes * ACC_SIZE,
                           .taps = w->kernel, .first_tap = first_tap, .tap_weight = tap_weight, .dst = dst + r * dst_pitch,
                           .dst_pitch = dst_pitch, .dst_apart = apart, .rows = some, .n = cols * lanes, .job = job,
-                          .fresh = as_is && job->x.end - job->x.data > NUMPOOL_NEAR};
+                          .fresh = as_is && lanes * ACC_SIZE >= 64 && job->x.end - job->x.data > NUMPOOL_NEAR};
         if (w->table) {
             f.rows = 1;
             f.n = lanes;

@@ -275,8 +275,12 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         return 0;
     }
     if (FN(slides)(job, lanes)) {
-        if (!scratch)
-            return FN(slide_bytes)(job, tile);
+        if (!scratch) { /* the last tile may have too few lanes to slide */
+            numpool_tile last = *tile;
+            last.lane1 = last.lane0 + job->lanes % lanes;
+            const int other = last.lane1 > last.lane0 && !FN(slides)(job, last.lane1 - last.lane0);
+            return numpool_max(FN(slide_bytes)(job, tile), other ? FN(block)(job, &last, NULL) : 0);
+        }
         FN(slide)(job, tile, scratch);
         return 0;
     }
@@ -287,7 +291,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     char *sums = scratch + turned + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
     char *other = spare + passed * pitch + (slab ? NUMPOOL_SLACK : 0);
     const int dense = job->y.pixel == lanes * OUT_SIZE(job);
-    /* a window without a tap is stored as it is summed */
+    /* by a table, a window without a tap is filled with accumulators, which must be results then */
     const int direct = DIRECT(job) && (!job->w.table || ACC_SIZE == ELEM_SIZE)
                        && FN(row_length)(job, cols, lanes, dense) >= LANES;
     /* windows of a single column: the vertical stage makes the results */

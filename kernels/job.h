@@ -107,7 +107,7 @@ typedef struct {
     ptrdiff_t first_tap, tap_weight; /* argmax: tap number = tap_weight * (first_tap + t) */
     int64_t divisor; /* average: see average.h */
     const numpool_job *job;
-    ptrdiff_t fresh; /* how many of the last taps are worth a prefetch: no earlier output row has read them */
+    ptrdiff_t fresh; /* how many of the last taps are worth a prefetch: no earlier output row has read them; or whether all are */
 } numpool_fold;
 
 /* The longest vector of any level: scratch rows have this much room behind them. */

@@ -1,6 +1,6 @@
 /* x86: the instructions for a maximum, a minimum, floats of other widths and narrow integers, which GCC does not find in
  * vector code by itself. `extremum.h`, `average.h` and `argsmall.h` hold the plain version beside each use; it is what
- * other processors run, and at the baseline level the tests' oracle. A float extremum takes 2 instructions instead of 4
+ * other processors run, and for most at the baseline level the tests' oracle. A float extremum takes 2 instructions instead of 4
  * (AVX-512), an integer one 1 instead of 2 or 3. */
 #ifndef NUMPOOL_NATIVE_H
 #define NUMPOOL_NATIVE_H

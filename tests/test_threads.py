@@ -6,6 +6,8 @@ The operations run on data full of ties, both zeros, infinities and NaN; `bits` 
 import contextlib
 import contextvars
 import functools
+import inspect
+import itertools
 import math
 import os
 import signal
@@ -21,6 +23,7 @@ from cases import CORE, LAYOUTS, STORAGES, bits, from_layout, special_data, to_l
 
 import numpool
 import numpool.threads
+from numpool import plan
 
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="this system has no /proc")
@@ -39,6 +42,47 @@ def fresh(code, timeout=60, **environment):
             out, err = "", f"hangs: killed after {timeout} s"
     assert child.returncode == 0, err
     return out.strip()
+
+
+# ---- scratch
+
+
+def plan_of(name, *args, **kwargs):
+    """The plan of a call, which is not run."""
+    given = inspect.signature(getattr(numpool, name)).bind(*args, **kwargs)
+    given.apply_defaults()
+    arrays = [given.arguments.pop(key) for key in ("x", "grad_output", "indices") if key in given.arguments]
+    del given.arguments["out"]
+    return plan.CALLS[name](tuple(arrays), tuple(given.arguments.values())).plan
+
+
+@pytest.mark.parametrize("level", numpool.levels())
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
+@pytest.mark.parametrize("window", [(2, 2, 0), (3, 1, 1), (3, 2, 1), (5, 1, 2), (17, 1, 8), (12, 12, 0)], ids=str)
+def test_scratch_is_enough_for_every_block(window, dtype, level):
+    with numpool.use_level(level):
+        for channels, layout in itertools.product((1, 3, 17, 33, 36, 40, 65, 100), LAYOUTS):
+            x = np.zeros((1, 24, 60, channels) if layout == "NHWC" else (1, channels, 24, 60), dtype)
+            plans = [plan_of("max_pool2d", x, *window, return_indices=indices, layout=layout) for indices in (0, 1)]
+            plans += [plan_of("avg_pool2d", x, *window, layout=layout, dtype=dtype)]
+            if dtype != "uint8":
+                y, i = numpool.max_pool2d(x, *window, return_indices=True, layout=layout)
+                plans += [plan_of("max_pool2d_backward", y, i, x.shape, *window, layout=layout)]
+                plans += [plan_of("avg_pool2d_backward", y, x.shape, *window, layout=layout)]
+            for made, n in itertools.product(plans, (1, 2, 3, 7, 64)):
+                assert made.scratch_needed(n) <= made.scratch_bytes(n), (made.spec["operation"], layout, channels, n)
+
+
+def test_threads_that_share_lanes_leave_a_few_of_them_to_the_last():
+    fresh("""import numpy as np, numpool
+x = np.random.default_rng(0).integers(0, 200, (1, 6, 3000, 36))
+for dtype in ("uint8", "float32"):
+    for n in (1, 2, 3):
+        numpool.set_num_threads(n)
+        for window in ((2, 2, 0), (3, 1, 1), (3, 2, 1)):
+            a = numpool.max_pool2d(x.astype(dtype), *window, layout="NHWC")
+            b = numpool.max_pool2d(x.astype(dtype).transpose(0, 3, 1, 2).copy(), *window)
+            assert (a == b.transpose(0, 2, 3, 1)).all()""")
 
 
 # ---- the same bits

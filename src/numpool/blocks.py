@@ -207,11 +207,12 @@ def blocks(
         return {"block": (max(1, FLAT_INPUT // (w.out * size)), w.out, 1)}
     high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
     room = BLOCK_BYTES * (4 if arg else 1)
-    cols, least = w.out, max(room, MOST_ROW_BYTES) // (some * size * (1 + high))
-    if arg:  # scratch rows hold windows, not pixels
-        cols = min(w.out, max(1, least))
-    elif w.out * w.stride + w.extent > least:
-        cols = min(w.out, max(1, (least - w.extent) // w.stride + 1))
+    most_row = max(room, MOST_ROW_BYTES) // some
+    cols, most = w.out, most_row // (size * (1 + high))
+    if arg:  # scratch rows hold windows; but one, which has the pixels, each half as long
+        cols = max(1, min(w.out, most, (most_row // (size // 2) - w.extent) // w.stride + 1))
+    elif w.out * w.stride + w.extent > most:
+        cols = max(1, min(w.out, (most - w.extent) // w.stride + 1))
     per_row = ((cols - 1) * w.stride + w.extent if not arg else cols) * some * size * (h.stride if arg else 1)
     return {"block": (max(1, (room - high * per_row) // per_row), cols, some)}
 

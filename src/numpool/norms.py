@@ -223,7 +223,8 @@ NOTES = """
     -----
     ``(sum(|x| ** p)) ** (1 / p)``, with the absolute value that some frameworks leave out; a window that reaches beyond
     the input sums its own taps, one without an element gives 0. Sums are taken in float64, and scaled where they must
-    be: nothing overflows or vanishes while the true result fits."""
+    be (those of float32 and smaller floats, p = 1, 2, 3, in float32 where that will do): nothing overflows or vanishes
+    while the true result fits."""
 
 
 def lp_pool(rank: int) -> LpPool:
