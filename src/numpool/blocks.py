@@ -200,10 +200,9 @@ def blocks(
         room, most = (TALL_BYTES, per_row * h.kernel) if operation in ("max", "min") else (RUN_BYTES, MOST_RUN_BYTES)
         tall = min(max(h.kernel, room // per_row), max(room, most) // per_row)
         return {"block": (max(16, tall), cols, some)}
-    alike = divisor or not operation.endswith("average")  # else each window is divided by itself
-    if not arg and not deep and lanes * size >= 64 and dtype in FLOATS and alike and is_slid(h, w):
+    if not arg and not deep and lanes * size >= 64 and dtype in FLOATS and is_slid(operation, h, w, divisor):
         return {"block": (min(h.out, SLID_ROWS), w.out, lanes)}
-    if not deep and lanes == 1 and is_flat(operation, h, w, size) and alike:
+    if not deep and lanes == 1 and is_flat(operation, h, w, size, divisor):
         return {"block": (max(1, FLAT_INPUT // (w.out * size)), w.out, 1)}
     high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
     room = BLOCK_BYTES * (4 if arg else 1)
@@ -217,18 +216,24 @@ def blocks(
     return {"block": (max(1, (room - high * per_row) // per_row), cols, some)}
 
 
-def is_slid(h: Axis, w: Axis) -> bool:
+def are_alike(operation: str, divisor: int) -> bool:
+    """Whether all windows are finished alike, and not each divided by its own number."""
+    return divisor != 0 or not operation.endswith("average")
+
+
+def is_slid(operation: str, h: Axis, w: Axis, divisor: int) -> bool:
     """Whether windows are folded in registers, without scratch (slide.h)."""
     small = h.kernel == w.kernel in (2, 3) and h.dilation == w.dilation == 1 and h.table is w.table is None
-    return small and h.before < h.kernel and (h.out - 1) * h.stride - h.before < h.size
+    each_has_a_row = h.before < h.kernel and (h.out - 1) * h.stride - h.before < h.size
+    return are_alike(operation, divisor) and small and each_has_a_row
 
 
-def is_flat(operation: str, h: Axis, w: Axis, size: int) -> bool:
+def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
     """Whether planes of single lanes may go as one long row (flat.h, which knows more)."""
     regular = all(a.table is None and a.dilation == a.stride == 1 and a.out == a.size for a in (h, w))
     most = {"max": FLAT_TAPS, "min": FLAT_TAPS, "average": 3, "short_average": FLAT_TAPS}.get(operation, 0)
     few = h.kernel == 1 or h.kernel * h.size * w.size * size <= FLAT_MASKS
-    return regular and few and h.kernel <= most and w.kernel <= FLAT_TAPS
+    return are_alike(operation, divisor) and regular and few and h.kernel <= most and w.kernel <= FLAT_TAPS
 
 
 def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: np.ndarray, y: np.ndarray, divisor: int) -> bool:
@@ -259,7 +264,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     """Whether windows of planes are slow: they go one by one along a row, or a row of them is short beside a vector of
     this level. `share`: bytes of the input for each window, what turning costs it. The bounds are measured ones."""
     w, arg, vector = axes[-1], operation.startswith("arg"), _kernels.vector_bytes()
-    if len(axes) == 2 and is_flat(operation, *axes, dtype.itemsize) and (divisor or not operation.endswith("average")):
+    if len(axes) == 2 and is_flat(operation, *axes, dtype.itemsize, divisor):
         return False  # as one long row
     size = accumulator(operation, dtype.name) // (1 + arg)
     lanes = vector // size
@@ -270,7 +275,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
         return share <= MOST_SHARE_INDEXED * vector
     if w.out == 1 or one_by_one:
         return 1 < w.out <= lanes // 2 and share / dtype.itemsize * size <= vector
-    if operation.endswith("average") and not divisor:  # each window is divided by itself
+    if not are_alike(operation, divisor):
         return w.out <= lanes * 3 // 2
     comparable = operation == "argmax" and dtype.name in ("float32", "float64")  # else indices need a pass before
     if all(a.kernel <= a.stride for a in axes) and (comparable or not arg):

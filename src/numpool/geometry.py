@@ -66,7 +66,7 @@ class Axis:
         low, high = (-self.before, self.size + self.after) if padding else (0, self.size)
         start = np.arange(self.out, dtype=np.int64) * self.stride - self.before
         counts: np.ndarray = np.minimum(start + self.kernel, high) - np.maximum(start, low)
-        return np.maximum(counts, 0)
+        return np.asarray(np.maximum(counts, 0))
 
     def transposed(self) -> Axis:
         """For each position the windows that hold it, as a table over them: they follow each other."""

@@ -57,11 +57,11 @@ def norm_dtype(x: np.ndarray) -> np.dtype[Any]:
 
 
 def raised(x: np.ndarray, p: float) -> np.ndarray:
-    """x ** p for x >= 0, into new memory."""
+    """x ** p for x >= 0; x itself where p is 1."""
     if p == 1:
         return x
     if p == 2:
-        return np.square(x)
+        return np.asarray(np.square(x))
     if p == 3:  # a general power takes ten times as long
         return np.asarray(x * x * x)
     with np.errstate(over="ignore", under="ignore"):

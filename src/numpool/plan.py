@@ -346,8 +346,9 @@ def shares_of(grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override: i
     with np.errstate(divide="ignore", invalid="ignore"):  # a window without an element has no share to give
         if not override and not is_channels_last(layout) and shares.flags.c_contiguous:
             some = gcd(MOST_TOGETHER, prod(grad.shape[: spatial[0]]))  # planes together: NumPy's inner loop is long
-            return (shares.reshape(-1, some * counts.size) / np.tile(counts.ravel(), some)).reshape(grad.shape)
-        return shares / counts
+            shares = shares.reshape(-1, some * counts.size) / np.tile(counts.ravel(), some)
+            return np.asarray(shares.reshape(grad.shape))
+        return np.asarray(shares / counts)
 
 
 def spread_apart(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +79,7 @@ def checked_samples(samples: Any, shape: tuple[int, ...], arithmetic: Any, rng: 
     if bad.any():
         raise ValueError(f"random_samples must lie in [0, 1); got {given[bad][0]}")
     below = np.nextafter(arithmetic(1), arithmetic(0))  # what rounds to 1
-    return np.minimum(given.astype(arithmetic), below)
+    return np.asarray(np.minimum(given.astype(arithmetic), below))
 
 
 def fractional_axis(size: int, kernel: int, out: int, samples: np.ndarray) -> Axis:
@@ -220,7 +220,7 @@ def fractional_pool(rank: int) -> FractionalPool:
     """
     result = {2: "array([21., 23., 24.])", 3: "array([121., 123., 124.])"}[rank]
     text = text.replace("SHAPE", "1, 1" + ", 5" * rank).replace("RESULT", result)
-    return cast(FractionalPool, documented(fractional_pool, name, text, rank))
+    return documented(fractional_pool, name, text, rank)
 
 
 class ScatterBackward(Protocol):
