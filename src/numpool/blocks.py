@@ -208,7 +208,7 @@ def blocks(
     room = BLOCK_BYTES * (4 if arg else 1)
     most_row = max(room, MOST_ROW_BYTES) // some
     cols, most = w.out, most_row // (size * (1 + high))
-    if arg:  # scratch rows hold windows; but one, which has the pixels, each half as long
+    if arg and w.extent <= w.stride:  # scratch rows hold windows; but one, which has the pixels, each half as long
         cols = max(1, min(w.out, most, (most_row // (size // 2) - w.extent) // w.stride + 1))
     elif w.out * w.stride + w.extent > most:
         cols = max(1, min(w.out, (most - w.extent) // w.stride + 1))
