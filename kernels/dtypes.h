@@ -2,7 +2,7 @@
  *   DTYPE  NumPy's name             ELEM, ELEM_SIZE  how it lies in memory
  *   KIND   KIND_FLOAT, KIND_HALF (16-bit floats, as bits), KIND_INT
  *   UNSIGNED  0 or 1
- *   OWN_OUT   the dtype as an average's result
+ *   OWN_OUT   the dtype as an average's result (bool averages as uint8, see level.h)
  *   LOWEST, HIGHEST  the value of an empty maximum and minimum
  *   INFINITY_BITS    (halves) the bits of +infinity */
 #define KIND_FLOAT 1
