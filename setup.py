@@ -26,6 +26,7 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 # No tautological compare: templates ask `x != x` of every dtype, and clang warns where that is an integer.
 FLAGS = ["-O3", "-g0", "-fwrapv", "-ffp-contract=off", "-fno-math-errno"]
 WARNINGS = ["-Wall", "-Wextra", "-Wno-tautological-compare"]
+BEHIND = ["-O2"] if X86 else []  # for the baseline, which few processors need there: code that compiles sooner
 HALVES = ["NUMPOOL_FORWARD", "NUMPOOL_INDICES"]  # what level.h makes of a level; without either, all of it
 LINK_FLAGS = ["-Wl,-s"] if sys.platform == "linux" else []
 
@@ -52,10 +53,11 @@ class Build(build_ext):
                 extension.extra_link_args.append("-fopenmp")
         one_by_one = self.compiler.compile
 
-        def together(sources, output_dir=None, macros=None, **options):
+        def together(sources, output_dir=None, macros=None, extra_postargs=None, **options):
             def work(source, half):
                 half_macros = [*(macros or []), *([(half, "1")] if half else [])]
-                return one_by_one([source], output_dir=f"{output_dir}/{half}", macros=half_macros, **options)
+                flags = [*(extra_postargs or []), *(BEHIND if "level_baseline" in source else [])]
+                return one_by_one([source], f"{output_dir}/{half}", half_macros, extra_postargs=flags, **options)
 
             # A level is two objects, the longer ones first, so that no processor waits long for another.
             levels = [source for source in reversed(sources) if "level_" in source]
@@ -77,7 +79,7 @@ if not FREE_THREADED:
 extension = Extension(
     "numpool._kernels",
     sources=[str(KERNELS / "_kernels.pyx"), *(str(KERNELS / f"level_{level}.c") for level in levels)],
-    depends=[str(path) for path in KERNELS.glob("*.h")],
+    depends=[str(path) for ending in ("*.h", "*.pxi") for path in KERNELS.glob(ending)],
     include_dirs=[str(KERNELS), numpy.get_include()],
     define_macros=macros,
     extra_link_args=LINK_FLAGS,

@@ -1,0 +1,276 @@
+# `Plan`: what one kind of call needs, and what runs it.
+
+cdef void set_axis(numpool_axis *to, dict given) except *:
+    to.size, to.out, to.kernel = given["size"], given["out"], given["kernel"]
+    to.stride, to.step, to.before, to.after = given["stride"], given["step"], given["before"], given["after"]
+    to.passes = len(given["passes"])
+    for i, (taps, gap) in enumerate(given["passes"]):
+        to.taps[i], to.gap[i] = taps, gap
+    to.table = <const ptrdiff_t *><const char *>given["table"] if given["table"] is not None else NULL
+    to.running = given["running"]
+
+
+cdef void set_view(numpool_view *to, tuple given) except *:
+    """given: strides of the leads, of a slab, of a row and of a pixel, in bytes."""
+    lead, to.slab, to.row, to.pixel = given
+    for i, stride in enumerate(lead):
+        to.lead[i] = stride
+
+
+cdef enum:
+    MOST_SHARES = 64     # blocks of a pass that goes over whole planes, or over the indices alone
+    LEAST_SHARE = 32     # lanes of such a block
+    LEAST_GATHERED = 16  # lanes of a block that is gathered: the longest vector, of 4-byte elements
+
+
+cdef bint overlap(object a, object b):
+    """Whether the memory between the first and the last byte of two arrays has anything in common."""
+    cdef char *low[2]
+    cdef char *high[2]
+    cdef int which, i
+    for which in range(2):
+        array = a if which == 0 else b
+        low[which] = high[which] = <char *>numpool_data(array)
+        for i in range(numpool_ndim(array)):
+            if numpool_strides(array)[i] < 0:
+                low[which] += numpool_strides(array)[i] * (numpool_dims(array)[i] - 1)
+            else:
+                high[which] += numpool_strides(array)[i] * (numpool_dims(array)[i] - 1)
+        high[which] += numpool_itemsize(array)
+    return low[0] < high[1] and low[1] < high[0]
+
+
+cdef ptrdiff_t room(ptrdiff_t nbytes) noexcept:
+    """So many bytes as a piece of scratch: whole cache lines, and a vector behind them."""
+    return (nbytes + NUMPOOL_SLACK + 63) // 64 * 64
+
+
+cdef class Plan:
+    """One kind of call, frozen: its job, its blocks, its outputs.
+
+    Parameters
+    ----------
+    spec : dict
+        See `plan.py`, which fills it.
+    """
+    cdef numpool_job job
+    cdef Turned turned
+    cdef int dtype, operation
+    cdef ptrdiff_t rows, cols, block_rows, block_cols, block_lanes, x_extent
+    cdef readonly ptrdiff_t cost     # bytes read and written
+    cdef bint y_dense, own_tables
+    cdef readonly tuple outputs      # (shape to allocate, transposition or None, dtype) of each
+    cdef numpool_layout results[2]   # the same, as they lie
+    cdef readonly dict spec
+
+    def __init__(self, dict spec):
+        cdef numpool_job *job = &self.job
+        self.spec = spec
+        self.dtype = DTYPES.index(spec["dtype"])
+        self.operation = OPERATIONS.index(spec["operation"])
+        if spec["d"] is not None:
+            set_axis(&job.d, spec["d"])
+        job.deep.taps = 1
+        set_axis(&job.h, spec["h"])
+        set_axis(&job.w, spec["w"])
+        job.lanes = spec["lanes"]
+        job.leads = len(spec["lead"])
+        for i, n in enumerate(spec["lead"]):
+            job.lead[i] = n
+        set_view(&job.x, spec["x"])
+        set_view(&job.y, spec["y"])
+        if spec["index"] is not None:
+            set_view(&job.index, spec["index"])
+            job.index_size = spec["index_size"]
+            job.window_index = spec["window_index"]
+            lead, job.position.slab, job.position.row, job.position.pixel, job.position.lane = spec["position"]
+            for i, n in enumerate(lead):
+                job.position.lead[i] = n
+        job.parts = spec["parts"]
+        job.gradient = GRADIENTS[spec["way"]]
+        job.count_padding = spec["count_padding"]
+        job.divisor = spec["divisor"]
+        job.out_code = spec["out_code"]
+        job.out_size = spec["out_size"]
+        self.rows, self.cols = spec["rows"], spec["cols"]
+        self.block_rows, self.block_cols, self.block_lanes = spec["block"]
+        self.x_extent = spec["x_extent"]
+        self.cost = spec["cost"]
+        self.y_dense = spec["y_dense"]
+        self.own_tables = spec["own_tables"]
+        self.outputs = spec["outputs"]
+        if spec["turned"] is not None:
+            self.turn(spec["turned"])
+        for (shape, axes, dtype), result in zip(self.outputs, range(2)):
+            self.lay(&self.results[result], shape, axes or range(len(shape)), dtype)
+
+    cdef int turn(self, dict given) except -1:
+        cdef Turned *to = &self.turned
+        cdef numpool_job *lie = &to.lie
+        to.lanes, to.planes, to.pixels, to.results = given["lanes"], given["planes"], given["pixels"], given["results"]
+        to.size, to.out_size = given["size"], given["out_size"]
+        to.groups = (to.planes + to.lanes - 1) // to.lanes
+        to.x_bytes = room(to.pixels * to.lanes * to.size)
+        to.y_bytes = room(to.results * to.lanes * to.out_size)
+        to.index_bytes = room(to.results * to.lanes * self.job.index_size)
+        lie.leads = len(given["lead"])
+        for i, n in enumerate(given["lead"]):
+            lie.lead[i] = n
+        for i, (x, y, index, position) in enumerate(zip(*given["heads"])):
+            lie.x.lead[i], lie.y.lead[i], lie.index.lead[i], lie.position.lead[i] = x, y, index, position
+        return 0
+
+    cdef int lay(self, numpool_layout *to, shape, axes, dtype) except -1:
+        steps = [dtype.itemsize]
+        for n in reversed(shape[1:]):
+            steps.insert(0, steps[0] * n)
+        to.dtype, to.ndim = <PyObject *>dtype, len(shape)
+        for i, axis in enumerate(axes):
+            to.dims[i], to.strides[i] = shape[axis], steps[axis]
+
+    cdef Grid grid(self, int gradient, int threads) noexcept:
+        """The blocks of the call, or of one pass of an extremum's gradient."""
+        cdef const numpool_job *job = &self.job
+        cdef Grid grid
+        cdef ptrdiff_t lanes
+        grid.rows, grid.cols, grid.lanes = self.rows, self.cols, job.lanes
+        grid.block_rows, grid.block_cols, grid.block_lanes = self.block_rows, self.block_cols, self.block_lanes
+        if self.operation == EXTREMUM_BACKWARD and gradient != NUMPOOL_GATHER:
+            planes = self.rows // job.h.size
+            grid.block_cols = grid.cols
+            if gradient == NUMPOOL_SCATTER:
+                grid.block_rows = (planes + MOST_SHARES - 1) // MOST_SHARES * job.h.size
+            else:
+                grid.rows, grid.cols = planes * job.h.out, job.w.out
+            if gradient == NUMPOOL_CHECK:
+                grid.block_rows, grid.block_lanes = (grid.rows + MOST_SHARES - 1) // MOST_SHARES, grid.lanes
+        grid.block_rows, grid.block_cols = min(grid.block_rows, grid.rows), min(grid.block_cols, grid.cols)
+        grid.block_lanes = min(grid.block_lanes, grid.lanes)
+        grid.across = (grid.cols + grid.block_cols - 1) // grid.block_cols
+        windows = (grid.rows + grid.block_rows - 1) // grid.block_rows * grid.across
+        if windows < threads:  # they share the lanes
+            lanes = max(LEAST_SHARE, grid.lanes // threads // LEAST_SHARE * LEAST_SHARE)
+            if gradient != NUMPOOL_GATHER or not 0 < grid.lanes % lanes < LEAST_GATHERED:
+                grid.block_lanes = min(grid.block_lanes, lanes)
+        grid.deep = (grid.lanes + grid.block_lanes - 1) // grid.block_lanes
+        grid.blocks = windows * grid.deep
+        return grid
+
+    cdef ptrdiff_t scratch(self, const numpool_job *job, const Grid *grid) noexcept:
+        """Bytes of scratch that the largest block needs."""
+        cdef numpool_tile tile
+        tile.row0 = tile.col0 = tile.lane0 = 0
+        tile.row1, tile.col1, tile.lane1 = grid.block_rows, grid.block_cols, grid.block_lanes
+        tile.limit = NULL
+        return (
+            block_of(level_now, self.dtype, self.operation)(job, &tile, NULL)
+            + self.turned.x_bytes + self.turned.y_bytes + self.turned.index_bytes
+        )
+
+    def scratch_bytes(self, int threads=1):
+        """Bytes of scratch that a thread is given."""
+        cdef Grid grid = self.grid(self.job.gradient, threads)
+        return self.scratch(&self.job, &grid)
+
+    def scratch_needed(self, int threads=1):
+        """The same as each kind of block asks for it: those at the ends of rows, columns and lanes may be smaller."""
+        cdef Grid grid = self.grid(self.job.gradient, threads)
+        cdef Grid own
+        needed = []
+        for rows in {grid.block_rows, grid.rows % grid.block_rows or grid.block_rows}:
+            for cols in {grid.block_cols, grid.cols % grid.block_cols or grid.block_cols}:
+                for lanes in {grid.block_lanes, grid.lanes % grid.block_lanes or grid.block_lanes}:
+                    own = grid
+                    own.block_rows, own.block_cols, own.block_lanes = rows, cols, lanes
+                    needed.append(self.scratch(&self.job, &own))
+        return max(needed)
+
+    cdef int run(self, int threads, object x, object y, object index, int gradient) except -1:
+        """All blocks of the call, or of one pass of an extremum's gradient. Returns what is wrong with the indices.
+
+        x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads)."""
+        cdef Work work
+        cdef numpool_job *job = &work.job
+        cdef ptrdiff_t team, shares
+        cdef char *memory
+        cdef char *aligned
+        cdef int bad
+        work.job = self.job
+        work.block = block_of(level_now, self.dtype, self.operation)
+        work.turned.lanes = 0
+        if self.turned.lanes:  # else not worth a copy
+            work.turned = self.turned
+        work.turns = level_list[level_now].turns
+        work.grid = self.grid(gradient, 1 if self.turned.lanes else threads)
+        work.dense = self.y_dense
+        work.own_tables = self.own_tables
+        job.gradient = gradient
+        job.x.data = <char *>numpool_data(x) if x is not None else NULL
+        job.x.end = job.x.data + self.x_extent
+        job.y.data = <char *>numpool_data(y)
+        job.index.data = <char *>numpool_data(index) if index is not None else NULL
+        work.bytes = (self.scratch(job, &work.grid) + 127) // 64 * 64
+        work.turned.lie.x.data, work.turned.lie.y.data, work.turned.lie.index.data = job.x.data, job.y.data, job.index.data
+        shares = self.turned.groups if self.turned.lanes else work.grid.blocks
+        team = min(threads, shares)
+        work.parts = 1 if team == 1 else min(shares, team * PARTS_A_THREAD)
+        memory = <char *>malloc(team * (work.bytes + NUMPOOL_RANGE) + 64)
+        if memory == NULL:
+            raise MemoryError(f"numpool: no memory for {team * work.bytes} bytes of scratch")
+        aligned = memory + (64 - <uintptr_t>memory % 64)
+        work.scratch = aligned + team * NUMPOOL_RANGE
+        with nogil:
+            bad = numpool_share(run_part, &work, work.parts, team, aligned)
+        free(memory)
+        return bad
+
+    def accepts(self, tuple arrays, out):
+        """`out` as a tuple where it lies as a new result would and far from the inputs; None: look at it in full."""
+        cdef tuple outs = (out,) if len(self.outputs) == 1 else tuple(out) if isinstance(out, (tuple, list)) else ()
+        cdef Py_ssize_t i
+        if len(outs) != len(self.outputs):
+            return None
+        for i in range(len(outs)):
+            if not numpool_lies(outs[i], &self.results[i]):
+                return None
+            for b in arrays:
+                if overlap(outs[i], b):
+                    return None
+        if len(outs) == 2 and overlap(outs[0], outs[1]):
+            return None
+        return outs
+
+    cdef tuple allocate(self):
+        if len(self.outputs) == 1:
+            return (numpool_new(&self.results[0]),)
+        return numpool_new(&self.results[0]), numpool_new(&self.results[1])
+
+    cdef int differentiate(self, tuple arrays, object out, int threads) except -1:
+        """The gradient of an extremum. Indices that name places of other windows are rare: only then are
+        gradients scattered after all."""
+        cdef int bad, gradient = self.job.gradient
+        if gradient == NUMPOOL_GATHER and threads == 1 and level_list[level_now].turns.vector_bytes < 64:
+            gradient = NUMPOOL_SCATTER  # as fast where vectors are short, but for threads that would share its pixels
+        bad = self.run(threads, out, arrays[0], arrays[1], gradient)
+        if bad == NUMPOOL_FOREIGN:
+            bad = self.run(threads, out, arrays[0], arrays[1], NUMPOOL_SCATTER)
+        return bad
+
+    def __call__(self, tuple arrays, outs, int threads):
+        return self.perform(arrays, outs, threads)
+
+    cdef object perform(self, tuple arrays, outs, int threads):
+        # `outs`: arrays as `outputs` describes, or None: they are made. Returns them, or None when an index names no place
+        # of its plane; then nothing was written to a given `outs`.
+        cdef bint checked = outs is None
+        if checked:
+            outs = self.allocate()
+        if self.operation < EXTREMUM_BACKWARD:
+            self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, 0)
+        elif self.operation > EXTREMUM_BACKWARD:
+            self.run(threads, outs[0], arrays[0], None, 0)
+        elif not checked and self.run(threads, None, arrays[0], arrays[1], NUMPOOL_CHECK):
+            return None
+        elif self.differentiate(arrays, outs[0], threads):
+            return None
+        return outs

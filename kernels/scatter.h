@@ -1,0 +1,206 @@
+/* Template: the pass SCATTER of extremum_backward.h: any windows, whose indices may name any place of their plane. A tile is whole
+ * planes: zero, then each window adds its gradient to the place that its index names, in the order of the windows. */
+
+/* Where a byte's tap lies, counted from tap 0: as an offset, and in rows and columns of the image. */
+typedef struct {
+    ptrdiff_t offset; /* -1: no tap; -2: no tap of any window */
+    int32_t down, right;
+} FN(tap);
+
+/* Windows of `lanes` positions that count pixels, `scale` elements each; the steps lead from window to window. */
+ALWAYS_INLINE int FN(add_positions)(const char *index, ptrdiff_t index_step, const char *grad, ptrdiff_t grad_step,
+                                    ptrdiff_t windows, ptrdiff_t lanes, uint64_t zero, uint64_t span, ptrdiff_t scale, ACC *sums)
+{
+    int bad = 0;
+    for (ptrdiff_t w = 0; w < windows; w++, index += index_step, grad += grad_step)
+        for (ptrdiff_t l = 0; l < lanes; l++) {
+            const uint64_t at = ((const uint64_t *)(const void *)index)[l];
+            if (at - zero < span)
+                sums[(ptrdiff_t)(at - zero) * scale + l] += ((const ACC *)(const void *)grad)[l];
+            else
+                bad |= at != (uint64_t)-1;
+        }
+    return bad;
+}
+
+/* Elements [first, last) of a piece of byte taps whose windows are inside the image; `move` elements from one to the next. */
+ALWAYS_INLINE int FN(add_taps)(const FN(piece) *piece, ptrdiff_t first, ptrdiff_t last, const FN(tap) *taps, ptrdiff_t move,
+                               ACC *sums)
+{
+    const uint8_t *tap = (const uint8_t *)piece->index;
+    const ACC *grad = (const ACC *)(const void *)piece->grad;
+    int bad = 0;
+    for (ptrdiff_t i = first; i < last; i++) {
+        const ptrdiff_t offset = taps[tap[i]].offset;
+        if (offset >= 0)
+            sums[offset + i * move] += grad[i];
+        else
+            bad |= offset != -1;
+    }
+    return bad;
+}
+
+/* The same for windows that reach beyond it. Without sums (NULL) they are checked. */
+static int FN(add_edge_taps)(const numpool_job *job, const FN(piece) *piece, ptrdiff_t first, ptrdiff_t last,
+                             const FN(tap) *taps, ptrdiff_t move, ACC *sums)
+{
+    const uint8_t *tap = (const uint8_t *)piece->index;
+    const ACC *grad = (const ACC *)(const void *)piece->grad;
+    const ptrdiff_t y = piece->row * job->h.stride - job->h.before, step = piece->move * job->w.stride;
+    ptrdiff_t x = (piece->column + first * piece->move) * job->w.stride - job->w.before;
+    int bad = 0;
+    for (ptrdiff_t i = first; i < last; i++, x += step) {
+        const FN(tap) *at = taps + tap[i];
+        const int good = at->offset >= 0 && y + at->down >= 0 && y + at->down < job->h.in && x + at->right >= 0
+                         && x + at->right < job->w.in;
+        bad |= !good && at->offset != -1;
+        if (sums && good)
+            sums[at->offset + i * move] += grad[i];
+    }
+    return bad;
+}
+
+/* Byte taps: where they lie, and which windows are inside the image. */
+typedef struct {
+    FN(tap) at[UINT8_MAX + 1];
+    ptrdiff_t top, bottom, left, right;
+} FN(taps);
+
+static void FN(fill_taps)(const numpool_job *job, ptrdiff_t pitch, ptrdiff_t pixel, FN(taps) *taps)
+{
+    for (ptrdiff_t t = 0; t <= UINT8_MAX; t++)
+        taps->at[t].offset = t == UINT8_MAX ? -1 : -2;
+    for (ptrdiff_t j = 0, t = 0; j < job->h.kernel; j++)
+        for (ptrdiff_t k = 0; k < job->w.kernel; k++, t++) {
+            const ptrdiff_t down = j * job->h.step, right = k * job->w.step;
+            taps->at[t] = (FN(tap)){down * pitch + right * pixel, (int32_t)down, (int32_t)right};
+        }
+    numpool_interior(&job->h, &taps->top, &taps->bottom);
+    numpool_interior(&job->w, &taps->left, &taps->right);
+}
+
+/* Which elements of a piece belong to windows inside the image. */
+ALWAYS_INLINE void FN(find_inside)(const FN(taps) *taps, const FN(piece) *piece, ptrdiff_t *first, ptrdiff_t *last)
+{
+    const int level = piece->row >= taps->top && piece->row < taps->bottom;
+    if (!level || !piece->move) {
+        *first = 0;
+        *last = level && piece->column >= taps->left && piece->column < taps->right ? piece->n : 0;
+        return;
+    }
+    *first = numpool_min(numpool_max(0, taps->left - piece->column), piece->n);
+    *last = numpool_max(*first, numpool_min(taps->right - piece->column, piece->n));
+}
+
+/* The windows of one plane. */
+static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t pitch, ptrdiff_t pixel,
+                       const FN(taps) *taps, char *scratch, ACC *sums)
+{
+    const ptrdiff_t most = numpool_max(NUMPOOL_RUN, job->lanes);
+    ptrdiff_t *place = (ptrdiff_t *)(void *)scratch;
+    ACC *grads = (ACC *)(void *)(place + most);
+    int32_t *numbers = (int32_t *)(void *)(grads + most);
+    const int by_pixels = FN(counts_pixels)(job) && pitch == job->position.row * pixel;
+    const int by_taps = job->window_index && job->index_size == 1;
+    const uint64_t span = (uint64_t)(job->h.in * job->position.row);
+    int bad = 0;
+    if (by_pixels && KIND == KIND_FLOAT) {
+        const ptrdiff_t lanes = tile->lane1 - tile->lane0, rows = FN(is_flat)(job) ? job->h.out : 1, n = rows * job->w.out;
+        const ptrdiff_t i = job->index.pixel, g = job->y.pixel;
+        for (ptrdiff_t r = 0; r < job->h.out; r += rows) {
+            const FN(piece) row = FN(row_at)(job, tile, plane, r);
+            const uint64_t zero = (uint64_t)row.zero;
+            bad |= lanes == 3   ? FN(add_positions)(row.index, i, row.grad, g, n, 3, zero, span, pixel, sums)
+                   : lanes > 1  ? FN(add_positions)(row.index, i, row.grad, g, n, lanes, zero, span, pixel, sums)
+                   : pixel == 1 ? FN(add_positions)(row.index, i, row.grad, g, n, 1, zero, span, 1, sums)
+                                : FN(add_positions)(row.index, i, row.grad, g, n, 1, zero, span, pixel, sums);
+        }
+        return bad;
+    }
+    for (ptrdiff_t r = 0; r < job->h.out; r++) {
+        FN(piece) piece = FN(row_at)(job, tile, plane, r);
+        do {
+            FN(piece) own = piece;
+            ptrdiff_t first, last;
+            if (KIND == KIND_HALF) {
+                COMMON(widen)((char *)grads, piece.grad, piece.n);
+                own.grad = (const char *)grads;
+            }
+            if (by_pixels) { /* halves, widened */
+                const ptrdiff_t i = job->index.pixel, windows = own.move ? own.n : 1, lanes = own.move ? 1 : own.n;
+                bad |= FN(add_positions)(own.index, i, own.grad, ACC_SIZE, windows, lanes, (uint64_t)own.zero, span, pixel, sums);
+            } else if (by_taps) {
+                const ptrdiff_t move = own.move ? job->w.stride * pixel : 1;
+                ACC *from = sums + (r * job->h.stride - job->h.before) * pitch
+                            + (own.column * job->w.stride - job->w.before) * pixel;
+                FN(find_inside)(taps, &own, &first, &last);
+                bad |= FN(add_edge_taps)(job, &own, 0, first, taps->at, move, from);
+                bad |= FN(add_taps)(&own, first, last, taps->at, move, from);
+                bad |= FN(add_edge_taps)(job, &own, last, own.n, taps->at, move, from);
+            } else if (FN(places)(job, &own, pitch, pixel, numbers, place)) {
+                return NUMPOOL_BAD;
+            } else {
+                const ACC *grad = (const ACC *)(const void *)own.grad;
+                for (ptrdiff_t i = 0; i < own.n; i++)
+                    if (place[i] >= 0)
+                        sums[place[i] + i * !own.move] += grad[i];
+            }
+        } while (FN(advance)(job, &piece));
+    }
+    return bad;
+}
+
+/* Whether planes of single lanes lie one behind the other, and positions count the elements of each. */
+static int FN(is_stack)(const numpool_job *job)
+{
+    const ptrdiff_t in = job->h.in * job->w.in, out = job->h.out * job->w.out;
+    return KIND == KIND_FLOAT && job->lanes == 1 && FN(counts_pixels)(job) && FN(is_flat)(job)
+           && job->position.row == job->w.in && job->x.pixel == ELEM_SIZE && job->x.row == job->w.in * ELEM_SIZE
+           && (job->leads == 0
+               || (job->leads == 1 && job->position.lead[0] == 0 && job->x.lead[0] == in * ELEM_SIZE
+                   && job->y.lead[0] == out * ELEM_SIZE && job->index.lead[0] == out * job->index_size));
+}
+
+/* The windows of such planes: most are small, and what is done once a plane counts. */
+static int FN(scatter_stack)(const numpool_job *job, ptrdiff_t first, ptrdiff_t last)
+{
+    const ptrdiff_t in = job->h.in * job->w.in, out = job->h.out * job->w.out;
+    const char *index = job->index.data + first * out * 8, *grad = job->y.data + first * out * ELEM_SIZE;
+    ACC *sums = (ACC *)(void *)job->x.data + first * in;
+    int bad = 0;
+    for (ptrdiff_t plane = first; plane < last; plane++, index += out * 8, grad += out * ELEM_SIZE, sums += in) {
+        memset(sums, 0, in * ACC_SIZE);
+        bad |= FN(add_positions)(index, 8, grad, ACC_SIZE, out, 1, 0, (uint64_t)in, 1, sums);
+    }
+    return bad;
+}
+
+static ptrdiff_t FN(scatter_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, in_row = job->w.in * lanes;
+    const int direct = KIND == KIND_FLOAT && job->x.row % ACC_SIZE == 0 && job->x.pixel % ACC_SIZE == 0;
+    const ptrdiff_t most = numpool_max(NUMPOOL_RUN, job->lanes);
+    const ptrdiff_t taken = (sizeof(FN(taps)) + most * (sizeof(ptrdiff_t) + ACC_SIZE + 4) + 63) / 64 * 64;
+    if (!scratch)
+        return taken + (direct ? 0 : job->h.in * in_row * ACC_SIZE);
+    const ptrdiff_t pitch = direct ? job->x.row / ACC_SIZE : in_row, pixel = direct ? job->x.pixel / ACC_SIZE : lanes;
+    /* what is zeroed at once: a plane, a row, or a pixel */
+    const ptrdiff_t columns = pixel == lanes ? job->w.in : 1, rows = columns > 1 && pitch == in_row ? job->h.in : 1;
+    FN(taps) *taps = (FN(taps) *)(void *)scratch;
+    if (FN(is_stack)(job))
+        return FN(scatter_stack)(job, tile->row0 / job->h.in, tile->row1 / job->h.in) ? NUMPOOL_BAD : 0;
+    if (job->window_index && job->index_size == 1)
+        FN(fill_taps)(job, pitch, pixel, taps);
+    for (ptrdiff_t plane = tile->row0 / job->h.in; plane < tile->row1 / job->h.in; plane++) {
+        char *to = job->x.data + numpool_lead(job, job->x.lead, plane) + tile->lane0 * ELEM_SIZE;
+        ACC *sums = (ACC *)(void *)(direct ? to : scratch + taken);
+        for (ptrdiff_t i = 0; i < job->h.in; i += rows)
+            for (ptrdiff_t j = 0; j < job->w.in; j += columns)
+                memset(sums + i * pitch + j * pixel, 0, rows * columns * lanes * ACC_SIZE);
+        if (FN(scatter)(job, tile, plane, pitch, pixel, taps, (char *)(taps + 1), sums))
+            return NUMPOOL_BAD;
+        for (ptrdiff_t i = 0; i < job->h.in && !direct; i++)
+            COMMON(put_phase)(to + i * job->x.row, (char *)(sums + i * in_row), job->w.in, lanes, job->x.pixel);
+    }
+    return 0;
+}

@@ -1,0 +1,174 @@
+/* Template: the pass SPREAD of extremum_backward.h: windows side by side whose indices name taps of their own, so that each input
+ * element is written once. A tile is rows of windows.
+ *
+ * Returns NUMPOOL_FOREIGN where an index names something else. */
+
+#if KIND == KIND_FLOAT
+/* A window of kh x kw taps and of a vector of lanes or more, each tap's to its pixel. */
+ALWAYS_INLINE void FN(spread_taps)(const numpool_job *job, const FN(piece) *piece, char *to, ptrdiff_t kh, ptrdiff_t kw,
+                                   FN(doubts) *doubts)
+{
+    const ptrdiff_t row = job->x.row, pixel = job->x.pixel, n = piece->n;
+    const FN(reading) reading = FN(reading_of)(job, piece, 0);
+    FN(doubts) own_doubts = *doubts;
+    for (ptrdiff_t next = 0; next < n; next += LANES) {
+        const ptrdiff_t lane = numpool_min(next, n - LANES); /* the last vector may do some lanes again */
+        FN(ivec) tap, grad, unnamed = FN(read_vector)(&reading, lane, &tap, &grad, &own_doubts);
+        char *line = to + lane * ELEM_SIZE;
+        for (ptrdiff_t j = 0; j < kh; j++, line += row) {
+            char *at = line;
+            int32_t wanted = (int32_t)j * reading.down;
+            for (ptrdiff_t k = 0; k < kw; k++, at += pixel, wanted += reading.right) {
+                const FN(ivec) named = tap == (FN(ivec)){0} + wanted;
+                const FN(vec) own = (FN(vec))(grad & named) + 0;
+                memcpy(at, &own, sizeof own);
+                unnamed ^= named;
+            }
+        }
+        own_doubts.lost |= unnamed;
+    }
+    *doubts = own_doubts;
+}
+
+/* A row of windows two wide, single lanes: each tap's to its column. A row has a vector of windows, and more. */
+ALWAYS_INLINE void FN(spread_pairs)(const numpool_job *job, const FN(piece) *piece, char *to, ptrdiff_t kh, FN(doubts) *doubts)
+{
+    const ptrdiff_t row = job->x.row;
+    const FN(reading) reading = FN(reading_of)(job, piece, job->w.stride * job->position.pixel);
+    FN(doubts) own_doubts = *doubts;
+    for (ptrdiff_t next = 0; next < piece->n; next += LANES) {
+        const ptrdiff_t i = numpool_min(next, piece->n - LANES);
+        FN(ivec) tap, grad, unnamed = FN(read_vector)(&reading, i, &tap, &grad, &own_doubts);
+        for (ptrdiff_t j = 0; j < kh; j++) {
+            const FN(ivec) left = tap == (SIGNED(ELEM_SIZE))(j * reading.down);
+            const FN(ivec) right = tap == (SIGNED(ELEM_SIZE))(j * reading.down + reading.right);
+            const FN(vec) a = (FN(vec))(grad & left) + 0, b = (FN(vec))(grad & right) + 0;
+            const FN(vec) first = SHUFFLE(FN(ivec), a, b, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(0, LANES));
+            const FN(vec) last = SHUFFLE(FN(ivec), a, b, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(LANES / 2, LANES));
+            memcpy(to + j * row + 2 * i * ELEM_SIZE, &first, sizeof first);
+            memcpy(to + j * row + (2 * i + LANES) * ELEM_SIZE, &last, sizeof last);
+            unnamed ^= left ^ right;
+        }
+        own_doubts.lost |= unnamed;
+    }
+    *doubts = own_doubts;
+}
+#endif
+
+/* A gradient where `tap` is the wanted one, else 0: never -0, just as in a sum. */
+ALWAYS_INLINE ELEM FN(chosen)(int32_t tap, int32_t wanted, ELEM grad)
+{
+#if KIND == KIND_HALF
+    return tap == wanted && grad != INT16_MIN ? grad : 0;
+#else
+    return (tap == wanted ? grad : 0) + 0;
+#endif
+}
+
+/* A row of windows two wide, single lanes, to one row of the input. Returns how many taps were found. */
+static ptrdiff_t FN(spread_columns)(char *row, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t first, int32_t second)
+{
+    ELEM *restrict to = (ELEM *)(void *)row;
+    const ELEM *restrict from = (const ELEM *)(const void *)grad;
+    int32_t found = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        to[2 * i] = FN(chosen)(tap[i], first, from[i]);
+        to[2 * i + 1] = FN(chosen)(tap[i], second, from[i]);
+        found += (tap[i] == first) + (tap[i] == second);
+    }
+    return found;
+}
+
+/* One tap of one window, to one pixel of the input. */
+static ptrdiff_t FN(spread_lanes)(char *pixel, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t wanted)
+{
+    ELEM *restrict to = (ELEM *)(void *)pixel;
+    const ELEM *restrict from = (const ELEM *)(const void *)grad;
+    int32_t found = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        to[i] = FN(chosen)(tap[i], wanted, from[i]);
+        found += tap[i] == wanted;
+    }
+    return found;
+}
+
+/* The piece's indices, counted from each window's own tap 0; a negative number where there is none. Returns how many are not
+ * "no tap". */
+static ptrdiff_t FN(own_taps)(const numpool_job *job, const FN(piece) *piece, int32_t *tap)
+{
+    const int64_t *at = (const int64_t *)(const void *)piece->index;
+    const int64_t step = piece->step + piece->move * job->w.stride * job->position.pixel;
+    const int64_t start = FN(window_start)(job, piece);
+    int32_t some = 0;
+    if (job->window_index) {
+        FN(read_taps)(job, piece, tap);
+        for (ptrdiff_t i = 0; i < piece->n; i++)
+            some += tap[i] != -1;
+        return some;
+    }
+    for (ptrdiff_t i = 0; i < piece->n; i++) {
+        const uint64_t own = (uint64_t)at[i] - (uint64_t)(start + i * step);
+        tap[i] = own <= INT32_MAX ? (int32_t)own : -1;
+        some += at[i] != -1;
+    }
+    return some;
+}
+
+/* A tile is rows of windows; the last ones of a plane have what lies behind them as well. */
+static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, kh = job->h.kernel, kw = job->w.kernel;
+    const int32_t down = (int32_t)(job->window_index ? kw : job->position.row);
+    const int32_t right = (int32_t)(job->window_index ? 1 : job->position.pixel);
+    int32_t *tap = (int32_t *)(void *)scratch;
+    if (!scratch)
+        return numpool_max(NUMPOOL_RUN, lanes) * 4;
+    for (ptrdiff_t row = tile->row0; row < tile->row1; row++) {
+        const ptrdiff_t plane = row / job->h.out, r = row % job->h.out;
+        const ptrdiff_t rows = r == job->h.out - 1 ? job->h.in - r * kh : kh;
+        char *to = job->x.data + numpool_lead(job, job->x.lead, plane) + r * kh * job->x.row + tile->lane0 * ELEM_SIZE;
+        FN(piece) piece = FN(row_at)(job, tile, plane, r);
+        if (piece.move && job->x.pixel != ELEM_SIZE)
+            return NUMPOOL_FOREIGN;
+#if KIND == KIND_FLOAT
+        const int narrow = !job->window_index || job->index_size == 1;
+        const int vectors = narrow && !piece.move && lanes >= LANES && piece.step == 0;
+        const int pairs = narrow && piece.move && job->w.out >= LANES;
+        FN(doubts) doubts = {.lost = {0}};
+#endif
+        do {
+            char *at = to + piece.column * kw * job->x.pixel;
+#if KIND == KIND_FLOAT
+            if (vectors) {
+                if (kh == 2 && kw == 2)
+                    FN(spread_taps)(job, &piece, at, 2, 2, &doubts);
+                else
+                    FN(spread_taps)(job, &piece, at, kh, kw, &doubts);
+                continue;
+            }
+            if (pairs) {
+                FN(spread_pairs)(job, &piece, at, kh, &doubts);
+                continue;
+            }
+#endif
+            ptrdiff_t missing = FN(own_taps)(job, &piece, tap);
+            for (ptrdiff_t j = 0; j < kh; j++, at += job->x.row) {
+                const int32_t first = (int32_t)j * down;
+                if (piece.move)
+                    missing -= FN(spread_columns)(at, tap, piece.grad, piece.n, first, first + right);
+                for (ptrdiff_t k = 0; k < kw && !piece.move; k++)
+                    missing -= FN(spread_lanes)(at + k * job->x.pixel, tap, piece.grad, lanes, first + (int32_t)k * right);
+            }
+            if (missing)
+                return NUMPOOL_FOREIGN;
+        } while (FN(advance)(job, &piece));
+#if KIND == KIND_FLOAT
+        if (FN(is_foreign)(&doubts))
+            return NUMPOOL_FOREIGN;
+#endif
+        for (ptrdiff_t j = 0; j < rows; j++)
+            for (ptrdiff_t x = j < kh ? job->w.out * kw : 0; x < job->w.in; x++)
+                memset(to + j * job->x.row + x * job->x.pixel, 0, lanes * ELEM_SIZE);
+    }
+    return 0;
+}
