@@ -310,6 +310,20 @@ def test_no_samples_or_no_channels_give_an_empty_result(call, empty):
             assert_same(got, want)
 
 
+@each_backward
+def test_no_samples_give_an_empty_gradient(call):
+    args = {k: v[:0] if k in ("lengths", "random_samples") else v for k, v in call.args.items()}
+    for layout in call.layouts:
+        x = placed(np.zeros((0, *call.shape[1:]), np.float32), layout)
+        given = args | ({"layout": layout} if layout else {})
+        pair = getattr(numpool, call.name)(x, **given, **({"return_indices": True} if call.chooses else {}))
+        y, indices = pair if call.chooses else (pair, None)
+        given |= {"input_shape": x.shape, "x": x, "y": y, "indices": indices}
+        given = {k: v for k, v in given.items() if k in parameters(call.backward)}
+        assert_same(getattr(numpool, call.backward)(y, **given), x)
+        assert y.size == 0
+
+
 @each_call
 def test_byte_swapped_read_only_and_nested_input_is_fine(call):
     for dtype in ("float32", "int32"):

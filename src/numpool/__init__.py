@@ -13,13 +13,14 @@ Each of the rooms on the right imports only from those below it.
 """
 
 # Every module of public functions lists their names itself, in `__all__`; the stars read those lists.
-from numpool import adaptive, norms, pooling, receptive, sampled, sequences, unpooling
+from numpool import adaptive, norms, pooling, pyramid, receptive, sampled, sequences, unpooling
 from numpool._version import __version__
 from numpool.adaptive import *  # noqa: F403
 from numpool.config import explain, show_config
 from numpool.levels import levels, use_level
 from numpool.norms import *  # noqa: F403
 from numpool.pooling import *  # noqa: F403
+from numpool.pyramid import *  # noqa: F403
 from numpool.receptive import *  # noqa: F403
 from numpool.sampled import *  # noqa: F403
 from numpool.sequences import *  # noqa: F403
@@ -39,6 +40,7 @@ __all__ = [
 __all__ += adaptive.__all__
 __all__ += norms.__all__
 __all__ += pooling.__all__
+__all__ += pyramid.__all__
 __all__ += receptive.__all__
 __all__ += sampled.__all__
 __all__ += sequences.__all__

@@ -50,7 +50,7 @@ def checked_lengths(lengths: Any, shape: tuple[int, ...], axis: int) -> np.ndarr
         return None
     samples, most = (shape[0] if len(shape) == 3 else 1), shape[axis]
     given = np.asarray(lengths)
-    if given.dtype.kind not in "iu":
+    if given.dtype.kind not in "iu" and given.size:  # NumPy takes an empty list for floats
         raise TypeError(f"lengths must be integers; got {given.dtype}")
     if given.shape != (samples,):
         raise ValueError(f"lengths must have one entry a sample, shape ({samples},); got shape {given.shape}")
