@@ -8,6 +8,7 @@ name, so that a transposed view needs no copy.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any, TypeAlias
 
@@ -26,10 +27,16 @@ Arrays: TypeAlias = tuple[np.ndarray, ...]
 MOST_WORK: Any = 10_000_000
 
 
+@lru_cache
+def name_of(dtype: np.dtype[Any]) -> str:
+    """`dtype.name`, which NumPy puts together anew each time."""
+    return str(dtype.name)
+
+
 def checked_array(name: str, value: Any, dtypes: tuple[str, ...]) -> np.ndarray:
     """`value` as an array that the kernels can read: a known dtype, native byte order, aligned."""
     array = np.asarray(value)
-    if array.dtype.name not in dtypes:
+    if name_of(array.dtype) not in dtypes:
         raise TypeError(f"{name} must have one of the dtypes {', '.join(dtypes)}; got {array.dtype}")
     if not array.dtype.isnative:
         return array.astype(array.dtype.newbyteorder("="))

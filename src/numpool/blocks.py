@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from numpool import _kernels
-from numpool.arrays import FLOATS, Place
+from numpool.arrays import FLOATS, Place, name_of
 from numpool.flatten import LEAST_LANES
 from numpool.geometry import UNIT, Axis
 
@@ -266,7 +266,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     w, arg, vector = axes[-1], operation.startswith("arg"), _kernels.vector_bytes()
     if len(axes) == 2 and is_flat(operation, *axes, dtype.itemsize, divisor):
         return False  # as one long row
-    size = accumulator(operation, dtype.name) // (1 + arg)
+    size = accumulator(operation, name_of(dtype)) // (1 + arg)
     lanes = vector // size
     one_by_one = not (w.stride == 1 or (w.stride == 2 and w.kernel <= 5 and w.dilation == 1))
     if any(a.table is not None for a in axes):
@@ -277,7 +277,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
         return 1 < w.out <= lanes // 2 and share / dtype.itemsize * size <= vector
     if not are_alike(operation, divisor):
         return w.out <= lanes * 3 // 2
-    comparable = operation == "argmax" and dtype.name in ("float32", "float64")  # else indices need a pass before
+    comparable = operation == "argmax" and name_of(dtype) in ("float32", "float64")  # else indices need a pass before
     if all(a.kernel <= a.stride for a in axes) and (comparable or not arg):
         return False  # each element is read once, by whole vectors where planes follow each other
     return w.out < lanes and 4 * w.out <= lanes * (max(a.kernel for a in axes[-2:]) - 1)

@@ -8,7 +8,7 @@ checked.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,7 @@ class Axis:
         return from_table(self.out, low[None], np.maximum(np.searchsorted(first, position, "right") - low, 0)[None])
 
 
+@lru_cache(1024)
 def axis(name: str, size: int, kernel: int, stride: int, padding: Pair | str, dilation: int, ceil: bool) -> Axis:
     """The windows over an axis of `size`; `name` is for the error texts."""
     extent = (kernel - 1) * dilation + 1

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from numpool.adaptive import gradient_kept, layout_of
 from numpool.arguments import LAYOUTS, RANKS, choice
-from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array
+from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, name_of
 from numpool.documents import document, documented
 from numpool.geometry import Axis, output_shape, spatial_axes, spatial_sizes, whole_axis, windows
 from numpool.plan import average_of, deliver, extremum_of, perform, spread_of
@@ -53,7 +53,7 @@ def power(norm_type: Any) -> float:
 
 
 def norm_dtype(x: np.ndarray) -> np.dtype[Any]:
-    return x.dtype if x.dtype.name in FLOATS else np.dtype(np.float64)
+    return x.dtype if name_of(x.dtype) in FLOATS else np.dtype(np.float64)
 
 
 def raised(x: np.ndarray, p: float) -> np.ndarray:
@@ -109,7 +109,7 @@ def norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.nd
 
 def is_narrow(*arrays: np.ndarray) -> bool:
     """Whether all are of float32 or smaller floats."""
-    return all(a.dtype.name in FLOATS and a.dtype.itemsize <= 4 for a in arrays)
+    return all(name_of(a.dtype) in FLOATS and a.dtype.itemsize <= 4 for a in arrays)
 
 
 def cube_root(sums: np.ndarray) -> np.ndarray:

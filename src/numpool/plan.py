@@ -34,6 +34,7 @@ from numpool.arrays import (
     check_output_shape,
     checked_array,
     checked_outs,
+    name_of,
     readable,
 )
 from numpool.blocks import LEAST_RUN, MOST_SHORT, is_turned
@@ -104,22 +105,22 @@ def extremum_of(operation: str, x: np.ndarray, layout: str, axes: tuple[Axis, ..
 def average_dtype(dtype: Any, source: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of an average: the source's for floats, else float64, or what the caller asks for."""
     if dtype is None:
-        return source if source.name in FLOATS else np.dtype(np.float64)
+        return source if name_of(source) in FLOATS else np.dtype(np.float64)
     rule = f"dtype must be one of {', '.join(OUTS)}"
     try:
         wanted: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"{rule}; got {dtype!r}") from None
-    if wanted.name not in OUTS or not wanted.isnative:
+    if name_of(wanted) not in OUTS or not wanted.isnative:
         raise TypeError(f"{rule}; got {wanted}")
-    if source.name in FLOATS and wanted.name not in FLOATS:
+    if name_of(source) in FLOATS and name_of(wanted) not in FLOATS:
         raise TypeError(f"the average of floats must have a float dtype; got {wanted} for an input of {source}")
     return wanted
 
 
 def is_wide(source: np.dtype[Any], result: np.dtype[Any], axes: tuple[Axis, ...]) -> bool:
     """Whether sums of a window need the wider accumulator (see average.h)."""
-    if source.name in FLOATS:
+    if name_of(source) in FLOATS:
         depth = sum((a.kernel - 1).bit_length() for a in axes)
         return max(a.kernel for a in axes) > 16 or depth > 7 or result != source
     taps = prod(min(a.kernel, a.size) for a in axes)
@@ -169,7 +170,7 @@ def average_of(
     """The call on windows already known."""
     dtype = average_dtype(dtype, x.dtype)
     result = Result(output_shape(x.shape, layout, axes), dtype)
-    if x.dtype.name in FLOATS and dtype == np.float64 != x.dtype:
+    if name_of(x.dtype) in FLOATS and dtype == np.float64 != x.dtype:
         x = x.astype(np.float64)  # the kernels add a few elements of a column in float32
     x, at = readable(x, layout)
     if 0 in result.shape:

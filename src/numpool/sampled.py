@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numpool.arguments import INDEXES, LAYOUTS, choice, each, input_size
-from numpool.arrays import DTYPES, FLOATS, Result, checked_array
+from numpool.arrays import DTYPES, FLOATS, Result, checked_array, name_of
 from numpool.documents import document, documented
 from numpool.geometry import Axis, from_table, is_channels_last, loose_axis, output_shape, spatial_sizes, windows
 from numpool.indices import Indices
@@ -71,7 +71,7 @@ def checked_samples(samples: Any, shape: tuple[int, ...], arithmetic: Any, rng: 
     if rng is not None:
         raise ValueError(f"at most one of random_samples and rng may be given; got both, rng = {rng!r}")
     given = np.asarray(samples)
-    if given.dtype.kind != "f" and given.dtype.name != "bfloat16":
+    if given.dtype.kind != "f" and name_of(given.dtype) != "bfloat16":
         raise TypeError(f"random_samples must have a float dtype; got {given.dtype}")
     if given.shape != shape:
         raise ValueError(f"random_samples must have the shape (N, C, axes) = {shape}; got {given.shape}")
@@ -152,7 +152,7 @@ def fractional_pool(rank: int) -> FractionalPool:
         sizes, kernels = spatial_sizes(whole.shape, known), each("kernel_size", kernel_size, 1, rank)
         wanted = fractional_sizes(sizes, kernels, output_size, output_ratio)
         planes = (whole.shape[0], whole.shape[-1 if is_channels_last(known) else 1])
-        small = x.dtype.name in ("float16", "bfloat16", "float32")
+        small = name_of(x.dtype) in ("float16", "bfloat16", "float32")
         samples = checked_samples(random_samples, (*planes, rank), np.float32 if small else np.float64, rng)
         # the last axis comes first among the samples of two axes, the first one among those of three, as in PyTorch
         of_axis = [samples[..., rank - 1 - a if rank == 2 else a] for a in range(rank)]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpool import _kernels
-from numpool.arrays import FLOATS, Place, Result, extent
+from numpool.arrays import FLOATS, Place, Result, extent, name_of
 from numpool.blocks import VECTOR_BYTES, axis_words, blocks, is_turned
 from numpool.flatten import flatten
 from numpool.geometry import UNIT, Axis
@@ -84,7 +84,7 @@ def make_spec(
     lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index.array.itemsize if index else 0, 0]
     # down columns sums may be made in another order than across rows: in wide accumulators, and of clipped windows
     clipped = operation == "average" and not all(a.inside for a in axes)
-    ordered = x.dtype.name in FLOATS and (operation == "wide_average" or clipped)
+    ordered = name_of(x.dtype) in FLOATS and (operation == "wide_average" or clipped)
     way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
     most_columns = VECTOR_BYTES // x.itemsize if operation in ("max", "min", "argmax", "argmin") else 0
     flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way, most_columns)
@@ -107,16 +107,16 @@ def make_spec(
     rows *= prod(lead)
     spec = {
         "operation": operation,
-        "dtype": x.dtype.name,
+        "dtype": name_of(x.dtype),
         "outputs": at.outputs(results),
         "lead": lead,
         "planes": prod(lead),
         "rows": rows,
         "cols": cols,
         "lanes": lanes,
-        "d": None if d is UNIT else axis_words(d, operation, x.dtype.name, True),
-        "h": axis_words(h, operation, x.dtype.name, True),
-        "w": axis_words(w, operation, x.dtype.name, False),
+        "d": None if d is UNIT else axis_words(d, operation, name_of(x.dtype), True),
+        "h": axis_words(h, operation, name_of(x.dtype), True),
+        "w": axis_words(w, operation, name_of(x.dtype), False),
         "x": (heads[0], *inner[0]),
         "x_extent": extent(x),
         "y": (heads[1], *inner[1]),
@@ -124,7 +124,7 @@ def make_spec(
         "index": None,
         "count_padding": count_padding,
         "divisor": divisor,
-        "out_code": OUTS.index(y.dtype.name) if y.dtype.name in OUTS else 0,
+        "out_code": OUTS.index(name_of(y.dtype)) if name_of(y.dtype) in OUTS else 0,
         "out_size": y.itemsize,
         "cost": x.nbytes + y.nbytes,
         "parts": False,
@@ -141,7 +141,7 @@ def make_spec(
         }
     numbered = index is not None and index.numbered
     vectors = index is not None and in_step(index, spec)
-    spec |= blocks(operation, x.dtype.name, (d, h, w), lanes, rows, divisor, numbered, vectors)
+    spec |= blocks(operation, name_of(x.dtype), (d, h, w), lanes, rows, divisor, numbered, vectors)
     if scatter:
         spec |= {"block": (h.size, w.size, lanes), "way": "scatter"}
     if own_tables:  # blocks keep to a plane
