@@ -74,12 +74,19 @@
 #define IDENTITY 0
 #define SUMS_ARE_RESULTS 0
 
+#define IN_PAIRS (WIDE && KIND != KIND_INT && ELEM_SIZE < 8) /* trees of a vector of floats, summed as two of doubles */
+#if IN_PAIRS
+#define DOWN_LANES LANES_OF(4)
+#else
+#define DOWN_LANES LANES_OF(ACC_SIZE)
+#endif
+
 typedef ACC FN(plane) __attribute__((vector_size(VECTOR_BYTES)));
 typedef SIGNED(ACC_SIZE) FN(ivec) __attribute__((vector_size(VECTOR_BYTES)));
-typedef ELEM FN(evec) __attribute__((vector_size(LANES * ELEM_SIZE)));
+typedef ELEM FN(evec) __attribute__((vector_size(DOWN_LANES * ELEM_SIZE)));
 #include "doubling.h"
-typedef int32_t FN(bits) __attribute__((vector_size(LANES * 4)));
-typedef TREE FN(tree) __attribute__((vector_size(LANES * sizeof(TREE))));
+typedef int32_t FN(bits) __attribute__((vector_size(DOWN_LANES * 4)));
+typedef TREE FN(tree) __attribute__((vector_size(DOWN_LANES * sizeof(TREE))));
 
 ALWAYS_INLINE FN(plane) FN(load)(const char *p)
 {
@@ -115,9 +122,6 @@ ALWAYS_INLINE FN(vec) FN(add)(FN(vec) a, FN(vec) b)
 }
 #define STEP(a, b) FN(add)(a, b)
 #endif
-#define STEP_STAGE(a, b) STEP(a, b)
-#define STAGE_TYPE FN(vec)
-
 #if PARTS == 2
 #define TREE_TYPE FN(vec)
 ALWAYS_INLINE FN(vec) FN(load_element)(const char *p)
@@ -135,7 +139,7 @@ ALWAYS_INLINE FN(vec) FN(load_element)(const char *p)
 #if KIND == KIND_HALF
 ALWAYS_INLINE FN(tree) FN(float16_load)(FN(evec) x)
 {
-#if defined(NATIVE_FLOAT16_LOAD) && !WIDE
+#ifdef NATIVE_FLOAT16_LOAD
     return (FN(tree))NATIVE_FLOAT16_LOAD(x);
 #else
     const FN(bits) h = __builtin_convertvector(x, FN(bits));
@@ -149,12 +153,15 @@ ALWAYS_INLINE FN(tree) FN(bfloat16_load)(FN(evec) x)
 }
 #define LOAD_HALF NUMPOOL_CAT(FN(DTYPE), _load)
 #endif
+/* By a pointer, not memcpy: GCC 12 copies some vectors of `down_narrow` by way of the stack then. */
+typedef ELEM FN(elements) __attribute__((vector_size(DOWN_LANES * ELEM_SIZE), aligned(1), may_alias));
 ALWAYS_INLINE FN(tree) FN(load_element)(const char *p)
 {
-    FN(evec) x;
-    memcpy(&x, p, sizeof x);
+    const FN(evec) x = *(const FN(elements) *)(const void *)p;
 #if KIND == KIND_HALF
     return LOAD_HALF(x);
+#elif KIND == KIND_FLOAT
+    return x;
 #else
     return DOUBLING(x, FN(tree));
 #endif
@@ -167,25 +174,86 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
         memset(p + part * apart, 0, n > 0 ? n * ACC_SIZE : 0);
 }
 
+#if IN_PAIRS
+/* What `down` makes of a vector of floats, or of halves. */
+typedef struct { FN(plane) low, high; } FN(pair);
+typedef float FN(half) __attribute__((vector_size(VECTOR_BYTES / 2)));
+ALWAYS_INLINE FN(pair) FN(widen)(FN(tree) x)
+{
+#ifdef NATIVE_DOUBLES
+    return (FN(pair)){(FN(plane))NATIVE_DOUBLES(x), (FN(plane))NATIVE_HIGH_DOUBLES(x)};
+#else
+    FN(half) half[2];
+    memcpy(half, &x, sizeof x);
+    return (FN(pair)){__builtin_convertvector(half[0], FN(plane)), __builtin_convertvector(half[1], FN(plane))};
+#endif
+}
+ALWAYS_INLINE FN(pair) FN(join_pairs)(FN(pair) a, FN(pair) b) { return (FN(pair)){a.low + b.low, a.high + b.high}; }
+ALWAYS_INLINE FN(pair) FN(load_pair)(const char *p) { return (FN(pair)){FN(load)(p), FN(load)(p + VECTOR_BYTES)}; }
+ALWAYS_INLINE void FN(store_pair)(char *p, FN(pair) x)
+{
+    FN(store)(p, x.low, 0);
+    FN(store)(p + VECTOR_BYTES, x.high, 0);
+}
+
+typedef int32_t FN(half_bits) __attribute__((vector_size(VECTOR_BYTES / 2)));
+ALWAYS_INLINE FN(half) FN(narrow)(FN(plane) x)
+{
+#ifdef NATIVE_FLOATS
+    return (FN(half))NATIVE_FLOATS(x);
+#else
+    return __builtin_convertvector(x, FN(half));
+#endif
+}
+
+/* LANES elements alone. */
+ALWAYS_INLINE FN(vec) FN(load_few)(const char *p)
+{
+#ifdef NATIVE_FEW
+    const FN(evec) x = (FN(evec))NATIVE_FEW(p, ELEM_SIZE);
+#else
+    FN(evec) x = {0};
+    memcpy(&x, p, LANES * ELEM_SIZE);
+#endif
+#if KIND == KIND_HALF
+    return FN(widen)(LOAD_HALF(x)).low;
+#else
+    return FN(widen)(x).low;
+#endif
+}
+#define WIDEN(tree) FN(widen)(tree)
+#define STEP_STAGE(a, b) FN(join_pairs)(a, b)
+#define STAGE_TYPE FN(pair)
+#define DOWN_LOAD(p, f) FN(load_pair)(p)
+#define DOWN_STORE(p, x, f) FN(store_pair)(p, x)
+#else
+ALWAYS_INLINE FN(vec) FN(load_few)(const char *p) { return FN(load_element)(p); }
+#define WIDEN(tree) (tree)
+#define STEP_STAGE(a, b) STEP(a, b)
+#define STAGE_TYPE FN(vec)
+#define DOWN_LOAD(p, f) FN(load_parts)(p, (f)->dst_apart)
+#define DOWN_STORE(p, x, f) FN(store)(p, x, (f)->dst_apart)
+#endif
+#undef LANES
+#define LANES DOWN_LANES
 #define STAGE down
 #define SOURCE_SIZE ELEM_SIZE
 #define TARGET_SIZE ACC_SIZE
 #define TAP(p, t, f) FN(load_element)(p)
-#define PUT(d, x, f) FN(store)(d, x, (f)->dst_apart)
-#if WIDE && KIND != KIND_INT && ELEM_SIZE < 8
-#ifdef NATIVE_DOUBLES
-#define WIDEN(tree) ((FN(vec))NATIVE_DOUBLES(tree))
-#define NARROW(x) ((FN(tree))NATIVE_FLOATS(x))
-#else
-#define WIDEN(tree) __builtin_convertvector(tree, FN(vec))
-#define NARROW(x) __builtin_convertvector(x, FN(tree))
-#endif
-#else
-#define WIDEN(tree) (tree)
-#endif
+#define PUT(d, x, f) DOWN_STORE(d, x, f)
 #define PREFETCH PREFETCH_ROWS
 #define FIRST_VECTOR(p, n) ALIGNED_VECTOR(p, n)
 #include "fold.h"
+#include "tall.h"
+#undef LANES
+#define LANES LANES_OF(ACC_SIZE)
+#undef WIDEN
+#undef STEP_STAGE
+#undef STAGE_TYPE
+#define WIDEN(tree) (tree)
+#define STEP_STAGE(a, b) STEP(a, b)
+#define STAGE_TYPE FN(vec)
+
 #define RUNNING (!SHORT && (KIND == KIND_INT || WIDE))
 #if RUNNING
 #define RUNNING_WIDE (8 / PARTS)
@@ -193,19 +261,16 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0}; }
 #define STAGE run
 #define SOURCE_SIZE ELEM_SIZE
-#define TAP(p, apart) WIDEN(FN(load_element)(p))
+#define TAP(p, apart) FN(load_few)(p)
 #include "running.h"
 #endif
 
-#include "tall.h"
 #undef PREFETCH
 #undef FIRST_VECTOR
-#undef WIDEN
 #undef TREE_TYPE
 
 #define PREFETCH PREFETCH_NOT
 #define FIRST_VECTOR(p, n) LANES
-#define WIDEN(tree) (tree)
 #define TREE_TYPE FN(vec)
 #define STAGE across
 #define SOURCE_SIZE ACC_SIZE
@@ -466,7 +531,7 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #undef RUNNING
 #undef RUNNING_WIDE
 #undef RUNS_ACROSS
-#undef NARROW
+#undef IN_PAIRS
 #undef SUMS
 #undef TREE
 #undef OWN_RESULT

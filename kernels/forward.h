@@ -5,7 +5,7 @@
  * Scratch rows hold the identity where the padding is, so `across` has no edges; `down` folds only rows that exist.
  * The includer defines the stages `down`, `across`, `across2` and `emit` (fold.h) and
  *   ELEM_SIZE, ACC_SIZE   bytes of an input element and of an accumulator        PARTS   planes of an accumulator, 1 or 2
- *   OUT_SIZE(job)         bytes of an output element
+ *   OUT_SIZE(job)         bytes of an output element                             DOWN_LANES   elements that `down` does together
  *   SUMS_ARE_RESULTS      whether nothing but the horizontal stage makes results of sums
  *   DIRECT(job)           whether the stages LAST (and LAST2, at stride 2) may store the output in place of `across`
  *   FN(fill)(p, n, apart) sets n accumulators to the identity
@@ -39,7 +39,7 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
     numpool_fold f = {.step = axis->step * job->x.row, .dst_apart = apart, .job = job};
     /* short rows are filled whole, a few vectors each, before what exists is written to them exactly */
     const ptrdiff_t n = dense ? pixels * lanes : lanes;
-    const int filled = left + right > 0 && n >= LANES && pitch <= NUMPOOL_FILLED;
+    const int filled = left + right > 0 && n >= DOWN_LANES && pitch <= NUMPOOL_FILLED;
     if (filled)
         FN(fill_rows)(dst, (last - first) * pitch, apart);
     ptrdiff_t inner, outer;
@@ -78,12 +78,12 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
         f.dst_pitch = pitch;
         f.rows = next - r;
         f.n = pixels * lanes;
-        if (dense && f.taps > NUMPOOL_TALL && f.n >= NUMPOOL_TALL_WIDTH * LANES) {
-            FN(down_tall)(&f);
+        if (dense && f.taps > NUMPOOL_TALL && f.n > DOWN_LANES && f.n <= 2 * DOWN_LANES) {
+            FN(down_narrow)(&f);
             continue;
         }
-        if (dense && f.taps > NUMPOOL_TALL && f.n == 2 * LANES) {
-            FN(down_narrow)(&f);
+        if (dense && f.taps > NUMPOOL_TALL && f.n >= NUMPOOL_TALL_WIDTH * LANES) {
+            FN(down_tall)(&f);
             continue;
         }
         if (dense && f.src_pitch == f.n * ELEM_SIZE && f.dst_pitch == f.n * ACC_SIZE) { /* rows end to end: one */
@@ -102,7 +102,7 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
             g.dst_pitch = lanes * ACC_SIZE;
             g.rows = pixels;
             g.n = lanes;
-            if (g.taps > NUMPOOL_TALL && g.n >= LANES) {
+            if (g.taps > NUMPOOL_TALL && g.n >= DOWN_LANES) {
                 FN(down_tall)(&g);
                 continue;
             }

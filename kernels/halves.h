@@ -17,15 +17,18 @@ ALWAYS_INLINE float numpool_float16_load(uint16_t h)
     return x.f;
 }
 
+/* a or b, without a branch: loops over what follows become vectors. */
+ALWAYS_INLINE uint32_t numpool_either(int condition, uint32_t a, uint32_t b) { return b ^ ((a ^ b) & (0 - (uint32_t)condition)); }
+
 ALWAYS_INLINE uint16_t numpool_float16_store(float value)
 {
     numpool_bits32 x = {.f = value}, small, half = {.f = 0.5f};
     uint32_t sign = x.u >> 16 & 0x8000, bits;
     x.u &= 0x7fffffff;
     small.f = x.f + half.f; /* below 2**-14 the sum's last place is a float16's: the addition rounds */
-    bits = x.u < 0x38800000 ? small.u - half.u : (x.u - 0x38000000 + 0xfff + (x.u >> 13 & 1)) >> 13;
-    bits = x.u >= 0x47800000 ? 0x7c00 : bits; /* 65536 and more */
-    bits = x.u > 0x7f800000 ? 0x7e00 : bits;
+    bits = numpool_either(x.u < 0x38800000, small.u - half.u, (x.u - 0x38000000 + 0xfff + (x.u >> 13 & 1)) >> 13);
+    bits = numpool_either(x.u >= 0x47800000, 0x7c00, bits); /* 65536 and more */
+    bits = numpool_either(x.u > 0x7f800000, 0x7e00, bits);
     return (uint16_t)(sign | bits);
 }
 
@@ -46,11 +49,9 @@ ALWAYS_INLINE uint16_t numpool_bfloat16_store(float value)
 ALWAYS_INLINE float numpool_round_to_odd(double value)
 {
     numpool_bits32 x = {.f = (float)value};
-    double back = (double)x.f;
-    if (back != value && value - value == 0) {
-        if (!(x.u & 1))
-            x.u += fabs(back) < fabs(value) ? 1 : (uint32_t)-1;
-    }
+    const double back = (double)x.f;
+    const int32_t toward = fabs(back) < fabs(value) ? 1 : -1, lost = back != value ? 1 : 0, finite = value - value == 0 ? 1 : 0;
+    x.i += toward * (lost & finite & ~x.i);
     return x.f;
 }
 #endif

@@ -54,20 +54,20 @@ static __attribute__((noinline)) void FN(turn_out)(const char *src, ptrdiff_t st
     }
 }
 
-#if WIDE && KIND != KIND_INT && PARTS == 1
+#if IN_PAIRS
 /* The same with the division, of doubles to floats in the output: half as much to turn and to store. */
 static __attribute__((noinline)) void FN(turn_out_floats)(const char *src, ptrdiff_t step, ptrdiff_t stride,
                                                           ptrdiff_t lanes, ptrdiff_t rows, ptrdiff_t n, double factor,
                                                           char *dst, ptrdiff_t pitch)
 {
     for (ptrdiff_t e = 0; e < n; e += LANES) {
-        FN(tree) v[LANES], w[LANES];
+        FN(half) v[LANES], w[LANES];
         for (int i = 0; i < LANES; i++)
-            v[i] = NARROW(FN(load)(src + FN(turned_at)(numpool_min(e + i, n - 1), stride, lanes) * step) * factor);
+            v[i] = FN(narrow)(FN(load)(src + FN(turned_at)(numpool_min(e + i, n - 1), stride, lanes) * step) * factor);
         for (int done = 1; done < LANES; done *= 2) {
             for (int i = 0; i < LANES / 2; i++) {
-                w[i] = SHUFFLE(FN(bits), v[2 * i], v[2 * i + 1], COUNT_BY_2(LANES, 0));
-                w[i + LANES / 2] = SHUFFLE(FN(bits), v[2 * i], v[2 * i + 1], COUNT_BY_2(LANES, 1));
+                w[i] = SHUFFLE(FN(half_bits), v[2 * i], v[2 * i + 1], COUNT_BY_2(LANES, 0));
+                w[i + LANES / 2] = SHUFFLE(FN(half_bits), v[2 * i], v[2 * i + 1], COUNT_BY_2(LANES, 1));
             }
             for (int i = 0; i < LANES; i++)
                 v[i] = w[i];
@@ -146,7 +146,7 @@ static void FN(run_across)(const numpool_job *job, const numpool_tile *tile, ptr
         for (ptrdiff_t g = 0; g < high; g++, sums += LANES * pitch, out += LANES * job->y.row) {
             const ptrdiff_t rows = numpool_min(some - g * LANES, LANES), n = cols * lanes;
             const char *from = turned + g * VECTOR_BYTES;
-#if WIDE && KIND != KIND_INT && PARTS == 1
+#if IN_PAIRS
             if (job->out_code == OUT_FLOAT32 && job->divisor && job->y.pixel == lanes * 4) {
                 FN(turn_out_floats)(from, step, stride, lanes, rows, n, 1 / (double)job->divisor, out, job->y.row);
                 continue;

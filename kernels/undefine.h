@@ -2,6 +2,9 @@
 #undef ACC
 #undef ACC_SIZE
 #undef LANES
+#undef DOWN_LANES
+#undef DOWN_LOAD
+#undef DOWN_STORE
 #undef PARTS
 #undef OUT_SIZE
 #undef DIRECT
