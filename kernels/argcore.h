@@ -31,6 +31,13 @@ ALWAYS_INLINE void FN(store_pair)(char *p, FN(pair) x, ptrdiff_t apart)
     memcpy(p + apart, &x.tap, sizeof x.tap);
 }
 
+ALWAYS_INLINE FN(pair) FN(load_pair)(const char *p, ptrdiff_t apart)
+{
+    return (FN(pair)){FN(load)(p), FN(load_taps)(p + apart)};
+}
+#define DOWN_LOAD(p, f) FN(load_pair)(p, (f)->dst_apart)
+#define DOWN_STORE(p, x, f) FN(store_pair)(p, x, (f)->dst_apart)
+
 ALWAYS_INLINE FN(pair) FN(step)(FN(pair) best, FN(pair) next)
 {
 #if ACC_IS_FLOAT
@@ -60,6 +67,9 @@ ALWAYS_INLINE FN(pair) FN(in_row)(const char *p, ptrdiff_t t, const numpool_fold
 #define TAP(p, t, f) FN(at_tap)(FN(load)(p), ((f)->first_tap + (t)) * (f)->tap_weight)
 #define PUT(d, x, f) FN(store_pair)(d, x, (f)->dst_apart)
 #include "fold.h"
+#define TALL across
+#define TALL_SIZE ACC_SIZE
+#include "tall.h"
 
 #include "across2.h"
 #define STAGE across2

@@ -43,6 +43,8 @@ static __attribute__((noinline)) void FN(row_windows)(const numpool_job *job, co
                     else
                         FN(across)(&one);
                 }
+        } else if (f.taps > NUMPOOL_TALL && cols == 1 && f.n >= NUMPOOL_TALL_WIDTH * LANES) {
+            FN(across_tall)(&f);
         } else if (w->stride == 1 || cols == 1) {
             FN(across)(&f);
         } else if (halves) {
@@ -85,6 +87,34 @@ static void FN(lone_window)(const numpool_job *job, const numpool_elements *elem
     FN(best_of)(way->columns, apart, right.taps, right.skipped * way->unit_x, way->unit_x, dst, way->apart);
 }
 
+/* How many rows of taps of a single row of windows scratch holds at a time. */
+ALWAYS_INLINE ptrdiff_t FN(rows_at_once)(ptrdiff_t taps, ptrdiff_t pitch)
+{
+    return numpool_max(1, numpool_min(taps, NUMPOOL_PACKED / pitch));
+}
+
+/* A row of windows over one slab: only its own rows of taps, which may lie apart, some after some. */
+static void FN(one_row)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, const
+                        numpool_large *way, const char *slab, numpool_window down, char *dst)
+{
+    const numpool_axis *h = &job->h;
+    const ptrdiff_t n = (tile->col1 - tile->col0) * (tile->lane1 - tile->lane0), pitch = way->pitch;
+    const ptrdiff_t at_once = FN(rows_at_once)(h->kernel, pitch);
+    if (!down.taps)
+        FN(fill)(elements, dst, n);
+    for (ptrdiff_t t = 0; t < down.taps; t += at_once) {
+        char *to = t ? way->rows + at_once * pitch : dst;
+        const numpool_fold f = {.src = way->rows, .step = pitch, .taps = numpool_min(at_once, down.taps - t), .rows = 1, .n = n,
+                                .first_tap = down.skipped + t, .tap_weight = way->unit_y, .src_apart = way->apart, .dst = to,
+                                .dst_apart = way->apart, .job = job};
+        FN(row_windows)(job, elements, tile, slab, down.first + t * h->step, f.taps, h->step, 0, way->unit_x, way->packed,
+                        way->rows, way->apart);
+        FN(upright)(&f);
+        if (t)
+            FN(join)(dst, to, way->apart, n, 0);
+    }
+}
+
 /* Rows [first, last) of windows over one slab, to (value, tap) rows. */
 static void FN(upright_windows)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile,
                                 const numpool_large *way, const char *slab, ptrdiff_t first, ptrdiff_t last, char *dst)
@@ -96,19 +126,19 @@ static void FN(upright_windows)(const numpool_job *job, const numpool_elements *
             FN(lone_window)(job, elements, tile, way, slab, r, dst + (r - first) * pitch);
         return;
     }
-    const int alone = last - first == 1; /* then only the window's own rows, which may lie apart */
-    const numpool_window top = numpool_clip(h, first);
-    const ptrdiff_t unit = alone ? h->step : 1;
+    if (last - first == 1) {
+        FN(one_row)(job, elements, tile, way, slab, numpool_clip(h, first), dst);
+        return;
+    }
     const numpool_pixels reach = numpool_reach(h, first, last);
-    const ptrdiff_t begin = alone ? top.first : reach.low, count = alone ? top.taps : reach.pixels;
-    FN(row_windows)(job, elements, tile, slab, begin, count, unit, 0, way->unit_x, way->packed, way->rows, way->apart);
+    FN(row_windows)(job, elements, tile, slab, reach.low, reach.pixels, 1, 0, way->unit_x, way->packed, way->rows, way->apart);
     ptrdiff_t inner, outer;
     numpool_interior(h, &inner, &outer);
     for (ptrdiff_t r = first, end; r < last; r = end) {
         const numpool_window window = numpool_clip(h, r);
         end = r >= inner && r < outer ? numpool_min(outer, last) : r + 1;
-        numpool_fold f = {.src = way->rows + (window.first - begin) / unit * pitch, .src_pitch = h->stride * pitch,
-                          .step = h->step / unit * pitch, .taps = window.taps, .first_tap = window.skipped,
+        numpool_fold f = {.src = way->rows + (window.first - reach.low) * pitch, .src_pitch = h->stride * pitch,
+                          .step = h->step * pitch, .taps = window.taps, .first_tap = window.skipped,
                           .tap_weight = way->unit_y, .rows = end - r, .n = cols * lanes, .src_apart = way->apart,
                           .dst = dst + (r - first) * pitch, .dst_pitch = pitch, .dst_apart = way->apart, .job = job};
         if (window.taps)
@@ -154,9 +184,10 @@ static void FN(large_way)(const numpool_job *job, const numpool_tile *tile, char
     const ptrdiff_t span = job->parts ? numpool_min(w->kernel, NUMPOOL_PART)
                                       : (cols - 1) * w->stride + (w->kernel - 1) * w->step + 1;
     const ptrdiff_t tall = numpool_min(h->kernel, NUMPOOL_PART);
-    const ptrdiff_t room = rows == 1 ? tall : (rows - 1) * h->stride + (tall - 1) * h->step + 1;
-    const ptrdiff_t kept = job->d.out ? 2 * rows : rows; /* those of a slab beside the best so far */
     way->pitch = FN(pitch)(cols * lanes);
+    const ptrdiff_t one = job->parts ? tall : FN(rows_at_once)(h->kernel, way->pitch) + 1; /* rows of taps, of a single row */
+    const ptrdiff_t room = rows == 1 ? one : numpool_max(one, (rows - 1) * h->stride + (tall - 1) * h->step + 1);
+    const ptrdiff_t kept = job->d.out ? 2 * rows : rows; /* those of a slab beside the best so far */
     /* the larger of two would do, but this is never less for more */
     way->packed_size = FN(pitch)(span * lanes) + NUMPOOL_PACKED + 2 * NUMPOOL_SLACK;
     way->lone = FN(stands_alone)(job, cols, lanes);

@@ -244,6 +244,8 @@ ALWAYS_INLINE FN(vec) FN(load_few)(const char *p) { return FN(load_element)(p); 
 #define PREFETCH PREFETCH_ROWS
 #define FIRST_VECTOR(p, n) ALIGNED_VECTOR(p, n)
 #include "fold.h"
+#define TALL down
+#define TALL_SIZE ELEM_SIZE
 #include "tall.h"
 #undef LANES
 #define LANES LANES_OF(ACC_SIZE)

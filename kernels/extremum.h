@@ -100,6 +100,8 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #include "fold.h"
 #undef PREFETCH
 #undef FIRST_VECTOR
+#define TALL down
+#define TALL_SIZE ELEM_SIZE
 #include "tall.h"
 
 ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }

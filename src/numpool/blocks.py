@@ -61,7 +61,7 @@ MOST_SHARE_INDEXED = 56
 VECTOR_BYTES = 64
 # Below this a row of windows is not cut into column blocks.
 MOST_ROW_BYTES = 32 * 1024
-# The same of windows that share no row (without indices): what is read once is best read as it lies.
+# The same of windows that share no row: what is read once is best read as it lies.
 MOST_LONE_BYTES = 120 * 1024
 # A wide window of an average is running sums where it would else be more taps than this. Bytes of smaller windows, of
 # no more taps than MOST_SHORT, are added up in 16 bits.
@@ -187,7 +187,7 @@ def blocks(
             some = max(1, min(some, MOST_ROW_BYTES // (min(h.kernel, _kernels.PART) * size)))
         return {"block": (1, 1, min(lanes, some)), "parts": True}
     some = lanes
-    alone = not arg and (h.out == 1 or h.kernel <= h.stride)
+    alone = h.out == 1 or h.kernel <= h.stride
     most = MOST_LONE_BYTES if alone else MOST_ROW_BYTES
     if w.extent * lanes * size > most:
         some = min(lanes, max(16, most // (w.extent * size) // 16 * 16))
