@@ -17,6 +17,7 @@ import itertools
 import mmap
 import subprocess
 import sys
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ class Arena:
             for axis, more in ((rows, 2), (rows + 1, 3)):
                 base[axis] += more
                 crop[axis] = slice(more, None) if side == "end" else slice(0, shape[axis])
-        nbytes = int(np.prod(base)) * dtype.itemsize
+        nbytes = prod(base) * dtype.itemsize
         margin = min(nbytes + 512, self.bytes.size)  # on the open side too
         self.used = self.bytes[-margin:] if side == "end" else self.bytes[:margin]
         self.used[:] = fill

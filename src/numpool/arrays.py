@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,25 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 Shape: TypeAlias = tuple[int, ...]
 Arrays: TypeAlias = tuple[np.ndarray, ...]
+
+
+class Header(NamedTuple):
+    """How an array lies that need not exist: of it a plan asks what is here, in the same words."""
+
+    shape: Shape
+    strides: Shape
+    dtype: np.dtype[Any]
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return prod(self.shape) * self.itemsize
+
+
+Lying: TypeAlias = np.ndarray | Header
 
 # Steps that NumPy may take to tell whether two arrays overlap. Any: its stubs know only the names of 0 and -1.
 MOST_WORK: Any = 10_000_000
@@ -49,7 +68,7 @@ def check_output_shape(name: str, array: np.ndarray, wanted: Shape, source: str)
         raise ValueError(f"{name} must have the output's shape {wanted} for {source}; got {array.shape}")
 
 
-def extent(array: np.ndarray) -> int:
+def extent(array: Lying) -> int:
     """Bytes from the first element to the end of the last one in memory."""
     last: int = sum(max(0, (n - 1) * stride) for n, stride in zip(array.shape, array.strides, strict=True))
     return last + array.itemsize
@@ -124,8 +143,10 @@ class Place:
         """The shape to allocate, and the transposition of it (None: none) that has `shape`."""
         if self.order == tuple(range(len(self.order))):
             return shape, None
-        axes = tuple(int(a) for a in np.argsort(self.order))
-        return tuple(shape[a] for a in self.order), axes
+        axes = [0] * len(self.order)
+        for place, a in enumerate(self.order):
+            axes[a] = place
+        return tuple(shape[a] for a in self.order), tuple(axes)
 
     def outputs(self, results: tuple[Result, ...]) -> tuple[tuple[Shape, Shape | None, np.dtype[Any]], ...]:
         """The recipe and the dtype of each."""
@@ -137,12 +158,13 @@ class Place:
         array = np.empty(laid, dtype)
         return array if axes is None else array.transpose(axes)
 
-    def unallocated(self, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
-        """The header of such an array: its shape and strides, over a single element."""
-        laid, axes = self.recipe(shape)
-        strides = [dtype.itemsize * prod(laid[a + 1 :]) for a in range(len(laid))]
-        view = np.lib.stride_tricks.as_strided(np.empty(1, dtype), laid, strides, writeable=False)
-        return view if axes is None else view.transpose(axes)
+    def header(self, shape: Shape, dtype: np.dtype[Any]) -> Header:
+        """How such an array would lie."""
+        strides, step = [0] * len(shape), dtype.itemsize
+        for a in reversed(self.order):
+            strides[a] = step
+            step *= shape[a]
+        return Header(shape, tuple(strides), dtype)
 
 
 def place(array: np.ndarray, layout: str) -> Place:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from numpool import _kernels
-from numpool.arrays import FLOATS, Place, name_of
+from numpool.arrays import FLOATS, Lying, Place, name_of
 from numpool.flatten import LEAST_LANES
 from numpool.geometry import UNIT, Axis
 
@@ -236,7 +236,7 @@ def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
     return are_alike(operation, divisor) and regular and few and h.kernel <= most and w.kernel <= FLAT_TAPS
 
 
-def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: np.ndarray, y: np.ndarray, divisor: int) -> bool:
+def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: Lying, y: Lying, divisor: int) -> bool:
     """Whether groups of planes become the lanes of pixels (planes.h): they can where each lies in memory without a gap
     and all have the same windows, and do where it `pays`."""
     if operation.endswith("backward") or at.has_lanes or any(a.table is not None and len(a.table) > 1 for a in axes):

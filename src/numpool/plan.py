@@ -96,7 +96,7 @@ def extremum_of(operation: str, x: np.ndarray, layout: str, axes: tuple[Axis, ..
         return Call(None, (x,), results, at)
     if not indices and not at.has_lanes:  # whole vectors of single lanes; the order of taps counts for indices alone
         at, axes = at.by_memory(x, axes)
-    y, *where = (at.unallocated(r.shape, r.dtype) for r in results)
+    y, *where = (at.header(r.shape, r.dtype) for r in results)
     name, index_of = ("arg" + operation, named(where[0], indices)) if indices else (operation, None)
     plan = _kernels.Plan(make_spec(name, at, axes, x, y, results, index=index_of))
     return Call(plan, (x,), results, at)
@@ -180,7 +180,7 @@ def average_of(
     common = common_divisor(axes, override, padded)
     short = is_short(x.dtype, dtype, axes, common)
     name = "short_average" if short else "wide_average" if is_wide(x.dtype, dtype, axes) else "average"
-    y = at.unallocated(result.shape, dtype)
+    y = at.header(result.shape, dtype)
     plan = _kernels.Plan(make_spec(name, at, axes, x, y, (result,), divisor=common, count_padding=padded))
     return Call(plan, (x,), (result,), at)
 
@@ -233,7 +233,7 @@ def scattered(
         np.copyto(indices, given)
     if anywhere:
         grad, indices = at.evenly(grad), at.evenly(indices)
-    x = at.unallocated(shape, grad.dtype)
+    x = at.header(shape, grad.dtype)
     plan = _kernels.Plan(
         make_spec("extremum_backward", at, axes, x, grad, (result,), index=named(indices, meaning), scatter=anywhere)
     )
@@ -269,7 +269,7 @@ def spread_of(
     if deep and not at.is_of(grad):  # slabs of pixels that follow each other: two axes
         given, grad = grad, at.empty(grad.shape, grad.dtype)
         np.copyto(grad, given)
-    x = at.unallocated(shape, grad.dtype)
+    x = at.header(shape, grad.dtype)
     spec = make_spec("average_backward", at, axes, x, grad, (result,), divisor=common, count_padding=padded)
     return Call(_kernels.Plan(spec), (grad,), (result,), at)
 
@@ -299,7 +299,7 @@ def is_crosswise(grad: np.ndarray, at: Place, shape: Shape, axes: tuple[Axis, ..
         return False
     if at.has_lanes:
         return (at.split(shape)[2] or 1) >= LEAST_LANES
-    shares, sums = at.unallocated(grad.shape, own), at.unallocated(shape, own)
+    shares, sums = at.header(grad.shape, own), at.header(shape, own)
     return is_turned("average", at.crosswise(), across, shares, sums, 1)
 
 
@@ -318,7 +318,7 @@ def shares_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     axes = adaptive_windows(shape, layout, spatial_sizes(shares.shape, layout))
     result = Result(shape, shares.dtype)
     across = tuple(a.transposed() for a in reversed(axes))
-    y = at.unallocated(shape, shares.dtype)
+    y = at.header(shape, shares.dtype)
     spec = make_spec("average", at.crosswise(), across, shares, y, (), divisor=1)
     return Call(_kernels.Plan(spec | {"outputs": at.outputs((result,))}), (shares,), (result,), at)
 

@@ -13,10 +13,8 @@ from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from numpool import _kernels
-from numpool.arrays import FLOATS, Place, Result, extent, name_of
+from numpool.arrays import FLOATS, Header, Lying, Place, Result, extent, name_of
 from numpool.blocks import VECTOR_BYTES, axis_words, blocks, is_turned
 from numpool.flatten import flatten
 from numpool.geometry import UNIT, Axis
@@ -49,12 +47,12 @@ def dense(strides: list[int], dims: list[int], inner: int) -> bool:
 class Named(NamedTuple):
     """Indices of a call: an array of them, the steps of what they name (`Indices.steps`), and whether that is taps."""
 
-    array: np.ndarray
+    array: Lying
     steps: list[int]
     numbered: bool
 
 
-def named(array: np.ndarray, indices: Indices) -> Named:
+def named(array: Lying, indices: Indices) -> Named:
     return Named(array, indices.steps(), indices.convention == "window")
 
 
@@ -62,8 +60,8 @@ def make_spec(
     operation: str,
     at: Place,
     axes: tuple[Axis, ...],
-    x: np.ndarray,
-    y: np.ndarray,
+    x: Lying,
+    y: Lying,
     results: tuple[Result, ...],
     *,
     index: Named | None = None,
@@ -160,8 +158,8 @@ def turned_spec(
     operation: str,
     at: Place,
     axes: tuple[Axis, ...],
-    x: np.ndarray,
-    y: np.ndarray,
+    x: Lying,
+    y: Lying,
     results: tuple[Result, ...],
     index: Named | None,
     divisor: int,
@@ -172,9 +170,9 @@ def turned_spec(
     spatial = at.order[at.leads : at.leads + at.rank]
     group = Place((*(sorted(spatial).index(a) for a in spatial), at.rank), 0, at.rank)
 
-    def pixels(array: np.ndarray) -> np.ndarray:
+    def pixels(array: Lying) -> Header:
         laid = Place(tuple(range(at.rank + 1)), 0, at.rank)
-        return laid.unallocated((*(array.shape[a] for a in sorted(spatial)), lanes), array.dtype)
+        return laid.header((*(array.shape[a] for a in sorted(spatial)), lanes), array.dtype)
 
     inner = None
     if index:
