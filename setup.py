@@ -26,8 +26,8 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 # No tautological compare: templates ask `x != x` of every dtype, and clang warns where that is an integer.
 FLAGS = ["-O3", "-g0", "-fwrapv", "-ffp-contract=off", "-fno-math-errno"]
 WARNINGS = ["-Wall", "-Wextra", "-Wno-tautological-compare"]
-BEHIND = ["-O2"] if X86 else []  # for the baseline, which few processors need there: code that compiles sooner
-HALVES = ["NUMPOOL_FORWARD", "NUMPOOL_INDICES"]  # what level.h makes of a level; without either, all of it
+BASELINE_FLAGS = ["-O2"] if X86 else []  # few x86 processors need it: code that compiles sooner
+PIECES = ["AVERAGES", "EXTREMA", "INDICES"]  # of a level, see level.h; those that take longest first
 LINK_FLAGS = ["-Wl,-s"] if sys.platform == "linux" else []
 
 
@@ -54,14 +54,14 @@ class Build(build_ext):
         one_by_one = self.compiler.compile
 
         def together(sources, output_dir=None, macros=None, extra_postargs=None, **options):
-            def work(source, half):
-                half_macros = [*(macros or []), *([(half, "1")] if half else [])]
-                flags = [*(extra_postargs or []), *(BEHIND if "level_baseline" in source else [])]
-                return one_by_one([source], f"{output_dir}/{half}", half_macros, extra_postargs=flags, **options)
+            def work(source, piece):
+                piece_macros = [*(macros or []), *([("NUMPOOL_ONLY", f"NUMPOOL_{piece}")] if piece else [])]
+                flags = [*(extra_postargs or []), *(BASELINE_FLAGS if "level_baseline" in source else [])]
+                return one_by_one([source], f"{output_dir}/{piece}", piece_macros, extra_postargs=flags, **options)
 
-            # A level is two objects, the longer ones first, so that no processor waits long for another.
+            # A level is three objects, so that no processor waits long for another.
             levels = [source for source in reversed(sources) if "level_" in source]
-            works = [(source, half) for half in HALVES for source in levels]
+            works = [(source, piece) for piece in PIECES for source in levels]
             works += [(source, "") for source in sources if source not in levels]
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 return [name for names in pool.map(lambda both: work(*both), works) for name in names]

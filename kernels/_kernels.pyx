@@ -79,11 +79,12 @@ cdef extern from "job.h":
         ptrdiff_t row0, row1, col0, col1, lane0, lane1
         const char *limit
     ctypedef ptrdiff_t numpool_block(const numpool_job *, const numpool_tile *, char *) noexcept nogil
-    ctypedef struct numpool_kernels:
+    ctypedef struct numpool_extremum_kernels:
         const char *dtype
         ptrdiff_t itemsize
         numpool_block *max
         numpool_block *min
+    ctypedef struct numpool_average_kernels:
         numpool_block *average
         numpool_block *short_average
         numpool_block *wide_average
@@ -101,7 +102,8 @@ cdef extern from "job.h":
 cdef extern from "dispatch.h":
     ctypedef struct numpool_level:
         const char *name
-        const numpool_kernels *kernels
+        const numpool_extremum_kernels *extremum_kernels
+        const numpool_average_kernels *average_kernels
         const numpool_index_kernels *index_kernels
         const numpool_turns *turns
         int runs
@@ -163,7 +165,7 @@ set_level(LEVELS[len(LEVELS) - 1])
 
 cdef tuple dtype_names():
     cdef list names = []
-    cdef const numpool_kernels *entry = level_list[0].kernels
+    cdef const numpool_extremum_kernels *entry = level_list[0].extremum_kernels
     while entry.dtype != NULL:
         names.append(entry.dtype.decode())
         entry += 1
@@ -181,25 +183,26 @@ cdef enum:
 
 
 cdef numpool_block *block_of(int level, int dtype, int operation) noexcept nogil:
-    cdef const numpool_kernels *k = &level_list[level].kernels[dtype]
+    cdef const numpool_extremum_kernels *extremum = &level_list[level].extremum_kernels[dtype]
+    cdef const numpool_average_kernels *average = &level_list[level].average_kernels[dtype]
     cdef const numpool_index_kernels *indexed = &level_list[level].index_kernels[dtype]
     if operation == 0:
-        return k.max
+        return extremum.max
     if operation == 1:
-        return k.min
+        return extremum.min
     if operation == 2:
         return indexed.argmax
     if operation == 3:
         return indexed.argmin
     if operation == 4:
-        return k.average
+        return average.average
     if operation == 5:
-        return k.short_average
+        return average.short_average
     if operation == 6:
-        return k.wide_average
+        return average.wide_average
     if operation == 7:
         return indexed.extremum_backward
-    return k.average_backward
+    return average.average_backward
 
 
 # --- OpenMP: how many threads, see threads.py; who they are, see team.h ------------------------------------------------

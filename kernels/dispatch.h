@@ -9,22 +9,26 @@
 
 typedef struct {
     const char *name;
-    const numpool_kernels *kernels;
+    const numpool_extremum_kernels *extremum_kernels;
+    const numpool_average_kernels *average_kernels;
     const numpool_index_kernels *index_kernels;
     const numpool_turns *turns;
     int runs;
 } numpool_level;
 
-extern const numpool_kernels numpool_kernels_baseline[];
-extern const numpool_index_kernels numpool_index_kernels_baseline[];
-extern const numpool_turns numpool_turns_baseline;
+#define DECLARE_TABLES(level) \
+    extern const numpool_extremum_kernels numpool_extremum_kernels_##level[]; \
+    extern const numpool_average_kernels numpool_average_kernels_##level[]; \
+    extern const numpool_index_kernels numpool_index_kernels_##level[]; \
+    extern const numpool_turns numpool_turns_##level
+#define LEVEL_TABLES(level) \
+    numpool_extremum_kernels_##level, numpool_average_kernels_##level, numpool_index_kernels_##level, &numpool_turns_##level
+DECLARE_TABLES(baseline);
 #ifdef NUMPOOL_X86
-extern const numpool_kernels numpool_kernels_v3[], numpool_kernels_v4[];
-extern const numpool_index_kernels numpool_index_kernels_v3[], numpool_index_kernels_v4[];
-extern const numpool_turns numpool_turns_v3, numpool_turns_v4;
+DECLARE_TABLES(v3);
+DECLARE_TABLES(v4);
 #endif
 
-#define LEVEL_TABLES(level) numpool_kernels_##level, numpool_index_kernels_##level, &numpool_turns_##level
 static inline int numpool_levels(numpool_level *list)
 {
     int n = 0;

@@ -1,21 +1,14 @@
-/* Template: one line of a level's table; with INDICES, of its table of operations on indices. */
+/* Template: one line of a level's table ENTRY_OF: of maxima and minima, of averages, or of operations on indices. */
 #define BLOCK(operation) NUMPOOL_JOIN(operation, DTYPE, block)
 #define TEXT2(x) #x
 #define TEXT(x) TEXT2(x)
-#ifdef INDICES
 {
-    .argmax = BLOCK(argmax),
-    .argmin = BLOCK(argmin),
-#if KIND != KIND_INT
-    .extremum_backward = BLOCK(extremumbackward),
-#endif
-},
-#else
-{
+#if ENTRY_OF == NUMPOOL_EXTREMA
     .dtype = TEXT(DTYPE),
     .itemsize = ELEM_SIZE,
     .max = BLOCK(max),
     .min = BLOCK(min),
+#elif ENTRY_OF == NUMPOOL_AVERAGES
     .average = BLOCK(average),
 #if KIND == KIND_INT && ELEM_SIZE == 1
     .short_average = BLOCK(shortaverage),
@@ -28,8 +21,14 @@
 #if KIND != KIND_INT
     .average_backward = BLOCK(averagebackward),
 #endif
-},
+#else
+    .argmax = BLOCK(argmax),
+    .argmin = BLOCK(argmin),
+#if KIND != KIND_INT
+    .extremum_backward = BLOCK(extremumbackward),
 #endif
+#endif
+},
 #undef BLOCK
 #undef TEXT
 #undef TEXT2

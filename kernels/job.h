@@ -87,12 +87,15 @@ typedef struct {
     void (*out[9])(const char *from, ptrdiff_t n, ptrdiff_t lanes, char *const *plane, ptrdiff_t planes);
 } numpool_turns;
 
-/* What a level has for each dtype, in two tables of one order; NULL: no such operation on this dtype. */
+/* What a level has for each dtype, in three tables of one order; NULL: no such operation on this dtype. */
 typedef struct {
     const char *dtype;
     ptrdiff_t itemsize;
-    numpool_block *max, *min, *average, *short_average, *wide_average, *average_backward;
-} numpool_kernels;
+    numpool_block *max, *min;
+} numpool_extremum_kernels;
+typedef struct {
+    numpool_block *average, *short_average, *wide_average, *average_backward;
+} numpool_average_kernels;
 typedef struct {
     numpool_block *argmax, *argmin, *extremum_backward;
 } numpool_index_kernels;

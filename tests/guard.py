@@ -1,6 +1,6 @@
 """Arrays that touch an unreadable page, and the fuzz that pools them: one byte read or written too far is a crash.
 
-    python guard.py LEVEL THREADS DTYPE    prints every case before it runs, so the last line names the one that crashed
+    python guard.py THREADS DTYPE    prints every case before it runs, so the last line names the one that crashed
 
 An arena is a stretch of memory between two pages without any right:
 
@@ -160,9 +160,12 @@ def family(rng, threads, dtype):
         yield "max_unpool2d_backward", [draw(2, channels, 4, 5), where], (2,), {"layout": "NCHW"}
 
 
-def fuzz(level, threads, dtype):
-    """Every operation on every case of a dtype, flush at both sides; the results must be those of ordinary arrays, bit
-    for bit. Planes that can become the lanes of pixels do half of the time, and else where it pays."""
+def fuzz(threads, dtype):
+    """Every operation on every case of a dtype, at every level, flush at both sides.
+
+    The results must be those of ordinary arrays at the lowest level, bit for bit. Planes that can become the lanes of
+    pixels do half of the time, and else where it pays.
+    """
     import numpool
     from numpool import _kernels, blocks
 
@@ -178,14 +181,14 @@ def fuzz(level, threads, dtype):
         many = isinstance(expected, tuple)
         expected = expected if many else (expected,)
         assert dtypes is None or [result.dtype for result in expected] == list(dtypes)
-        for side in SIDES:
-            view = str(rng.choice(views))
-            shapes = [array.shape for array in arrays]
+        view, shapes = str(rng.choice(views)), [array.shape for array in arrays]
+        for level, side in itertools.product(numpool.levels(), SIDES):
             print(level, threads, side, view, name, *shapes, arrays[0].dtype, args, kwargs, flush=True)
             how = side, view, kwargs["layout"]
             inputs = [arena.place(array, *how) for arena, array in zip(arenas, arrays)]
             outs = [arena.empty(e.shape, e.dtype, *how) for arena, e in zip(arenas[2:], expected)]
-            getattr(numpool, name)(*inputs, *args, **kwargs, out=tuple(outs) if many else outs[0])
+            with numpool.use_level(level), numpool.num_threads(threads):
+                getattr(numpool, name)(*inputs, *args, **kwargs, out=tuple(outs) if many else outs[0])
             for arena, out, result in zip(arenas[2:], outs, expected):
                 assert arena.take(out).tobytes() == result.tobytes(), "the result differs from an ordinary array's"
         return expected
@@ -220,7 +223,6 @@ if __name__ == "__main__":
     import numpool
     import numpool.threads
 
-    level, threads, dtype = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    with numpool.use_level(level), numpool.num_threads(threads), numpool.threads.min_bytes_per_thread(1):
-        fuzz(level, threads, dtype)
+    with numpool.threads.min_bytes_per_thread(1):
+        fuzz(int(sys.argv[1]), sys.argv[2])
     print("held")

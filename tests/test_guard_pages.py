@@ -1,4 +1,4 @@
-"""No kernel touches a byte that is not its own: the fuzz of guard.py in a process of its own, level by level."""
+"""No kernel touches a byte that is not its own: the fuzz of guard.py in a process of its own for each dtype."""
 
 import signal
 import sys
@@ -6,8 +6,6 @@ import sys
 import guard
 import numpy as np
 import pytest
-
-import numpool
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="guard pages are made with mprotect, which is POSIX")
 
@@ -18,9 +16,8 @@ def run(*command):
 
 @pytest.mark.parametrize("dtype", guard.DTYPES)
 @pytest.mark.parametrize("threads", guard.THREADS)
-@pytest.mark.parametrize("level", numpool.levels())
-def test_guard_pages_hold(level, threads, dtype):
-    child = run(guard.__file__, level, str(threads), dtype)
+def test_guard_pages_hold(threads, dtype):
+    child = run(guard.__file__, str(threads), dtype)
     *_, last = child.stdout.splitlines() or ["nothing was printed"]
     assert (child.returncode, last) == (0, "held"), f"exit {child.returncode} in: {last}\n{child.stderr[-3000:]}"
 

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from numpool import _kernels
 from numpool.arguments import INDEXES, LAYOUTS, RANKS, choice, input_size, integer, paddings
 from numpool.arguments import Ints as IntTuple
-from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, checked_outs
+from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array, checked_outs
 from numpool.documents import document, documented
 from numpool.geometry import Axis, is_channels_last, spatial_axes, spatial_sizes, steps
 from numpool.indices import Indices
-from numpool.plan import deliver, pool, written
+from numpool.plan import Call, deliver, perform, pool, written
 from numpool.pooling import Array, Index, Ints, Layout, Stride, shape_of
 from numpool.threads import plan_threads
 
@@ -340,16 +340,19 @@ def maxout(
     groups, axis, whole, shape = grouped(x.shape, groups, axis)
     results = [Result(shape, x.dtype)] + [Result(shape, np.dtype(np.int64))] * bool(return_indices)
 
-    def compute() -> tuple[np.ndarray, ...]:
+    def compute(outs: Arrays | None) -> Arrays:
         if 0 in shape:
-            return tuple(np.empty(shape, r.dtype) for r in results)
+            return outs or tuple(np.empty(shape, r.dtype) for r in results)
         args = ((groups, 1), None, 0, 1, 0, 1 if return_indices else 0, "NCHW", "plane")
-        made = [r.reshape(shape) for r in pool("max_pool2d", (x.reshape(whole),), args, None)]
+        flat = (whole[0], whole[1] // groups, whole[2])
+        direct = outs if outs and all(o.flags.c_contiguous for o in outs) else None
+        given = tuple(o.reshape(flat) for o in direct) if direct else None
+        made = pool("max_pool2d", (x.reshape(whole),), args, given if return_indices or not given else given[0])
         if return_indices:
-            made[1] //= whole[2]
-        return tuple(made)
+            np.floor_divide(made[1], whole[2], out=made[1])
+        return direct or tuple(m.reshape(shape) for m in made)
 
-    made = deliver(tuple(results), compute, out, (x,))
+    made = perform(Call(None, (x,), tuple(results), compute=compute), out, (x,))
     return (made[0], made[1]) if return_indices else made[0]
 
 
