@@ -19,6 +19,9 @@ LEAST_LANES = 16
 # Columns below which a plane is left as it is: most of each vector would be idle.
 LEAST_COLUMNS = 8
 
+# Pixels of a line from which its maximum is one over rows of pixels.
+LEAST_LINE = 128
+
 # Columns that a line is folded to, the best first (bench/README.md); a line that none divides is folded across.
 LINE_COLUMNS = (8, 4, 6, 5, 7, 9, 11, 13)
 
@@ -86,12 +89,14 @@ def flatten(
     lanes: int,
     way: str,
     most_columns: int = 0,
+    least_line: int = 0,
 ) -> Flat:
     """As few axes as will do, then three.
 
     `lane`: what the lanes of a pixel take of each thing. `way`: "fold" windows, "across" the same but of a single axis
     only across pixels, "spread" a gradient over them, or "scatter" one by its indices, which needs no windows.
     `most_columns`: where the order of taps is free, a window that is all of a plane becomes one of no more columns.
+    `least_line`: one that is all of a line of so many pixels becomes one over rows of some; 0: none does.
     """
     flat = Flat(list(lead), list(axes), [list(own) for own in steps])
     if len(axes) == 3 and way == "scatter":
@@ -99,10 +104,10 @@ def flatten(
         flat.merge(0, loose_axis(d.size * h.size, d.out * h.out))
     elif len(axes) == 3:
         drop_an_axis(flat, way in ("fold", "across"))
+    if len(flat.axes) == 1 and 0 < least_line <= flat.axes[0].size:
+        fold_line(flat)
     if len(flat.axes) == 1 and way == "fold" and lanes >= LEAST_LANES:
         flat.insert(1, lane)
-    if len(flat.axes) == 1 and way == "across":
-        fold_line(flat)
     while len(flat.axes) < 3:
         flat.insert(0, [flat.step(t, 0) * flat.length(t, 0) for t in (X, Y, INDEX, POSITION)])
     if way == "fold" and lanes == 1 and most_columns:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from numpool.arguments import LAYOUTS, choice, input_size, integer
-from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, readable
+from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array, readable
 from numpool.documents import document
-from numpool.geometry import Axis, from_table, is_channels_last, loose_axis, whole_axis
-from numpool.plan import average_dtype, average_of, deliver, extremum_of, perform, scattered
+from numpool.geometry import Axis, from_table, is_channels_last, loose_axis
+from numpool.plan import Call, average_dtype, average_of, deliver, extremum_of, perform, pool, scattered
 from numpool.pooling import Array, shape_of
 
 __all__ = [
@@ -290,11 +290,9 @@ def dynamic_k(layer: int, layers: int, length: int, k_top: int) -> int:
 # --- over time -------------------------------------------------------------------------------------------------------
 
 
-def time_axis(x: np.ndarray, layout: str, axis: int, lengths: np.ndarray | None) -> tuple[np.ndarray, Axis]:
-    """`x` and the one window over its steps: all of them, or the first `lengths` of each sample."""
+def time_axis(x: np.ndarray, layout: str, lengths: np.ndarray, axis: int) -> tuple[np.ndarray, Axis]:
+    """`x` and the one window over the first `lengths` steps of each sample."""
     steps = x.shape[axis]
-    if lengths is None:
-        return x, whole_axis(steps)
     x, at = readable(x, layout)
     if 0 not in at.order[: at.leads] and x.ndim == 3:  # the samples became lanes: they would share a window
         x, at = readable(np.ascontiguousarray(x), layout)
@@ -302,6 +300,35 @@ def time_axis(x: np.ndarray, layout: str, axis: int, lengths: np.ndarray | None)
     along = [-1 if a == 0 and x.ndim == 3 else 1 for a in leads]
     taps = np.broadcast_to(lengths.reshape(along), [x.shape[a] for a in leads]).reshape(-1, 1)
     return x, from_table(steps, np.zeros_like(taps), taps)
+
+
+def over_time(
+    x: np.ndarray,
+    layout: str,
+    axis: int,
+    lengths: np.ndarray | None,
+    results: tuple[Result, ...],
+    whole: tuple[str, tuple[Any, ...]],
+    make: Callable[[np.ndarray, Axis], Call],
+    out: Any,
+) -> Arrays:
+    """One window over the steps of each sample, whose axis goes.
+
+    `whole`: the adaptive operation that is the same where all steps count, and its arguments; `make`: the call for a
+    window of a table.
+    """
+    shape = results[0].shape
+
+    def compute(outs: Arrays | None) -> Arrays:
+        if 0 in shape:
+            return outs or tuple(np.empty(shape, r.dtype) for r in results)
+        if lengths is None:
+            given = tuple(np.expand_dims(o, axis) for o in outs) if outs else None
+            made = pool(whole[0], (x,), whole[1], given if given is None or len(given) > 1 else given[0])
+            return outs or tuple(r.squeeze(axis) for r in made)
+        return tuple(r.reshape(shape) for r in perform(make(*time_axis(x, layout, lengths, axis)), None, (x,)))
+
+    return perform(Call(None, (x,), results, compute=compute), out, (x,))
 
 
 @overload
@@ -365,16 +392,14 @@ def max_over_time(
     x, known, axis = sequence(x, layout)
     counted = checked_lengths(lengths, x.shape, axis)
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
-    results = [Result(shape, x.dtype)] + [Result(shape, np.dtype(np.int64))] * bool(return_indices)
+    results = (Result(shape, x.dtype),) + (Result(shape, np.dtype(np.int64)),) * bool(return_indices)
+    whole = ("adaptive_max_pool1d", (1, 1 if return_indices else 0, known, "plane"))
+    index = "plane" if return_indices else None
 
-    def compute() -> tuple[np.ndarray, ...]:
-        if 0 in shape:
-            return tuple(np.empty(shape, r.dtype) for r in results)
-        source, window = time_axis(x, known, axis, counted)
-        call = extremum_of("max", source, known, (window,), "plane" if return_indices else None)
-        return tuple(r.reshape(shape) for r in perform(call, None, (x,)))
+    def make(own: np.ndarray, window: Axis) -> Call:
+        return extremum_of("max", own, known, (window,), index)
 
-    made = deliver(tuple(results), compute, out, (x,))
+    made = over_time(x, known, axis, counted, results, whole, make, out)
     return (made[0], made[1]) if return_indices else made[0]
 
 
@@ -460,13 +485,12 @@ def avg_over_time(
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
     result = Result(shape, average_dtype(dtype, x.dtype))
 
-    def compute() -> tuple[np.ndarray]:
-        if 0 in shape:
-            return (np.empty(shape, result.dtype),)
-        source, window = time_axis(x, known, axis, counted)
-        return (perform(average_of(source, known, (window,), dtype), None, (x,))[0].reshape(shape),)
+    whole = ("adaptive_avg_pool1d", (1, known, dtype))
 
-    return deliver((result,), compute, out, (x,))[0]
+    def make(own: np.ndarray, window: Axis) -> Call:
+        return average_of(own, known, (window,), dtype)
+
+    return over_time(x, known, axis, counted, (result,), whole, make, out)[0]
 
 
 @document

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from numpool import _kernels
 from numpool.arrays import FLOATS, Header, Lying, Place, Result, extent, name_of
-from numpool.blocks import VECTOR_BYTES, axis_words, blocks, is_turned
-from numpool.flatten import flatten
+from numpool.blocks import axis_words, blocks, is_turned
+from numpool.flatten import LEAST_COLUMNS, LEAST_LANES, LEAST_LINE, flatten
 from numpool.geometry import UNIT, Axis
 from numpool.indices import Indices
 
@@ -84,8 +84,12 @@ def make_spec(
     clipped = operation == "average" and not all(a.inside for a in axes)
     ordered = name_of(x.dtype) in FLOATS and (operation == "wide_average" or clipped)
     way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
-    most_columns = VECTOR_BYTES // x.itemsize if operation in ("max", "min", "argmax", "argmin") else 0
-    flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way, most_columns)
+    any_order = operation in ("max", "min", "argmax", "argmin")
+    most_columns = max(LEAST_COLUMNS, _kernels.vector_bytes() // x.itemsize) if any_order else 0
+    least_line = 1 if way == "across" else 0
+    if any_order and lanes >= LEAST_LANES:
+        least_line = LEAST_LINE if extremum else 1
+    flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way, most_columns, least_line)
     d, h, w = flat.axes
     own_tables = any(a.table is not None and len(a.table) > 1 for a in flat.axes)
     leads = len(flat.lead)
