@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import ml_dtypes
 import numpy as np
 
+import numpool
 from numpool import plan
 
 DTYPES = plan.DTYPES
@@ -266,6 +267,13 @@ def to_layout(x, layout):
 def from_layout(y, layout):
     """The channels-first view of an array in the layout."""
     return np.moveaxis(y, -1, 1 - len(layout)) if layout[-1] == "C" else y
+
+
+def levels_and_layouts():
+    """Put every level in force, one after the other, and yield each layout."""
+    for level in numpool.levels():
+        with numpool.use_level(level):
+            yield from LAYOUTS
 
 
 def _in_a_frame(x):

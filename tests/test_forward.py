@@ -24,6 +24,7 @@ from cases import (
     bits,
     exact_data,
     from_layout,
+    levels_and_layouts,
     special_data,
     to_layout,
 )
@@ -76,34 +77,28 @@ def average(case, dtype, rule):
     return x, want.astype(x.dtype if dtype in FLOATS else np.float64), max_ulps
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("layout", LAYOUTS)
+def extreme_equals_reference(case, name, dtype):
+    x, want, where = extreme(case, name, dtype)
+    pool = getattr(numpool, name)
+    for layout in levels_and_layouts():
+        data = to_layout(x, layout)
+        assert_same(from_layout(pool(data, layout=layout, **case.max_args), layout), want)
+        z, i = pool(data, return_indices=True, layout=layout, **case.max_args)
+        assert_same(from_layout(z, layout), want)
+        assert_same(from_layout(i, layout), where)
+
+
 @pytest.mark.parametrize("name", EXTREMES)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_extreme_equals_reference(case, name, layout, level):
-    x, want, where = extreme(case, name, "float32")
-    with numpool.use_level(level):
-        pool = getattr(numpool, name)
-        y = pool(to_layout(x, layout), layout=layout, **case.max_args)
-        z, i = pool(to_layout(x, layout), return_indices=True, layout=layout, **case.max_args)
-    for values in (y, z):
-        assert_same(from_layout(values, layout), want)
-    assert_same(from_layout(i, layout), where)
+def test_extreme_equals_reference(case, name):
+    extreme_equals_reference(case, name, "float32")
 
 
-@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", EXTREMES)
 @pytest.mark.parametrize("case", CORE + DILATED, ids=str)
-def test_extreme_equals_reference_in_every_dtype(case, name, dtype, level):
-    x, want, where = extreme(case, name, dtype)
-    with numpool.use_level(level):
-        for layout in LAYOUTS:
-            pool, data = getattr(numpool, name), to_layout(x, layout)
-            assert_same(from_layout(pool(data, layout=layout, **case.max_args), layout), want)
-            z, i = pool(data, return_indices=True, layout=layout, **case.max_args)
-            assert_same(from_layout(z, layout), want)
-            assert_same(from_layout(i, layout), where)
+def test_extreme_equals_reference_in_every_dtype(case, name, dtype):
+    extreme_equals_reference(case, name, dtype)
 
 
 @pytest.mark.parametrize("index", INDICES)
@@ -130,27 +125,24 @@ def test_window_index_dtype_follows_the_number_of_taps(kernel, dtype):
     assert_same(i, np.array([[[[none, height * width - 1]]]], dtype))
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("rule", range(len(DIVISORS)), ids=lambda rule: ids(DIVISORS[rule]))
+def average_equals_reference(case, dtype, rule):
+    x, want, max_ulps = average(case, dtype, rule)
+    for layout in levels_and_layouts():
+        y = numpool.avg_pool2d(to_layout(x, layout), layout=layout, **case.avg_args, **rule)
+        assert_same(from_layout(y, layout), want, max_ulps)
+
+
+@pytest.mark.parametrize("rule", DIVISORS, ids=ids)
 @pytest.mark.parametrize("case", AVG_CASES, ids=str)
-def test_average_equals_reference(case, rule, level):
-    x, want, max_ulps = average(case, "float32", DIVISORS[rule])
-    with numpool.use_level(level):
-        for layout in LAYOUTS:
-            y = numpool.avg_pool2d(to_layout(x, layout), layout=layout, **case.avg_args, **DIVISORS[rule])
-            assert_same(from_layout(y, layout), want, max_ulps)
+def test_average_equals_reference(case, rule):
+    average_equals_reference(case, "float32", rule)
 
 
 @pytest.mark.parametrize("rule", DIVISORS[:3], ids=ids)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CORE + FLAT + RUNNING, ids=str)
 def test_average_equals_reference_in_every_dtype(case, dtype, rule):
-    x, want, max_ulps = average(case, dtype, rule)
-    for level in LEVELS:
-        with numpool.use_level(level):
-            for layout in LAYOUTS:
-                y = numpool.avg_pool2d(to_layout(x, layout), layout=layout, **case.avg_args, **rule)
-                assert_same(from_layout(y, layout), want, max_ulps)
+    average_equals_reference(case, dtype, rule)
 
 
 @pytest.mark.parametrize("result", [name for name in DTYPES if name != "bool"])

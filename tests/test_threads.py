@@ -144,17 +144,19 @@ def serial(case, dtype, layout, storage="contiguous"):
 
 
 @everywhere
-def test_n_threads_agnosticism(threads, case, dtype, layout, storage):
+def test_n_threads_agnosticism(case, dtype, layout, storage):
     x, expected = serial(case, dtype, layout, storage)
-    with numpool.use_level("baseline"):
-        assert_same_bits(operations(x, layout, case), expected)
+    for count in (1, 2, 3, 7):
+        with numpool.use_level("baseline"), numpool.num_threads(count), numpool.threads.min_bytes_per_thread(1):
+            assert_same_bits(operations(x, layout, case), expected)
 
 
 @everywhere
-def test_level_agnosticism(level, case, dtype, layout, storage):
+def test_level_agnosticism(case, dtype, layout, storage):
     x, expected = serial(case, dtype, layout, storage)
-    with numpool.use_level(level):
-        assert_same_bits(operations(x, layout, case), expected)
+    for level in numpool.levels():
+        with numpool.use_level(level):
+            assert_same_bits(operations(x, layout, case), expected)
 
 
 @pytest.mark.parametrize("dtype", ("float32", "float64", "float16", "uint8"))
