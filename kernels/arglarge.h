@@ -185,8 +185,10 @@ static void FN(large_way)(const numpool_job *job, const numpool_tile *tile, char
                                       : (cols - 1) * w->stride + (w->kernel - 1) * w->step + 1;
     const ptrdiff_t tall = numpool_min(h->kernel, NUMPOOL_PART);
     way->pitch = FN(pitch)(cols * lanes);
-    const ptrdiff_t one = job->parts ? tall : FN(rows_at_once)(h->kernel, way->pitch) + 1; /* rows of taps, of a single row */
-    const ptrdiff_t room = rows == 1 ? one : numpool_max(one, (rows - 1) * h->stride + (tall - 1) * h->step + 1);
+    /* bytes of rows of taps, of a single row of windows: never less for a longer pitch, though it takes fewer rows at a time */
+    const ptrdiff_t one = job->parts ? tall * way->pitch
+                                     : numpool_min((h->kernel + 1) * way->pitch, NUMPOOL_PACKED + 2 * way->pitch);
+    const ptrdiff_t room = rows == 1 ? one : numpool_max(one, ((rows - 1) * h->stride + (tall - 1) * h->step + 1) * way->pitch);
     const ptrdiff_t kept = job->d.out ? 2 * rows : rows; /* those of a slab beside the best so far */
     /* the larger of two would do, but this is never less for more */
     way->packed_size = FN(pitch)(span * lanes) + NUMPOOL_PACKED + 2 * NUMPOOL_SLACK;
@@ -194,10 +196,10 @@ static void FN(large_way)(const numpool_job *job, const numpool_tile *tile, char
     way->columns_apart = FN(pitch)(span) + NUMPOOL_SLACK;
     way->columns = scratch + way->packed_size;
     way->packed_size += 2 * way->columns_apart; /* for all tiles: the last one may be lone where the largest is not */
-    way->apart = (room + kept + 1) * way->pitch + 2 * NUMPOOL_SLACK; /* rows of stage one, then the best */
+    way->apart = room + (kept + 1) * way->pitch + 2 * NUMPOOL_SLACK; /* rows of stage one, then the best */
     way->packed = scratch;
     way->rows = scratch + way->packed_size;
-    way->best = way->rows + room * way->pitch + NUMPOOL_SLACK;
+    way->best = way->rows + room + NUMPOOL_SLACK;
     way->other = way->best + rows * way->pitch;
     /* a tap's number in its window, or, where one fits into the accumulator, its position from tap 0 */
     const ptrdiff_t deep = job->d.step * job->position.slab, fall = h->step * job->position.row;

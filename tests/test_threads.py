@@ -73,6 +73,19 @@ def test_scratch_is_enough_for_every_block(window, dtype, level):
                 assert made.scratch_needed(n) <= made.scratch_bytes(n), (made.spec["operation"], layout, channels, n)
 
 
+@pytest.mark.parametrize("level", numpool.levels())
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("side", [7, 9, 14, 28])
+def test_scratch_is_enough_where_the_last_of_many_lanes_are_almost_as_many(side, dtype, level):
+    # fewer lanes leave room for more rows of taps at a time
+    with numpool.use_level(level):
+        for channels in range(512, 4608, 40):
+            x = np.empty((1, side, side, channels), dtype)
+            made = plan_of("adaptive_max_pool2d", x, 1, return_indices=1, layout="NHWC")
+            for n in (1, 2, 3, 7):
+                assert made.scratch_needed(n) <= made.scratch_bytes(n), (channels, n)
+
+
 def test_threads_that_share_lanes_leave_a_few_of_them_to_the_last():
     fresh("""import numpy as np, numpool
 x = np.random.default_rng(0).integers(0, 200, (1, 6, 3000, 36))
