@@ -35,8 +35,8 @@ ALWAYS_INLINE FN(pair) FN(load_pair)(const char *p, ptrdiff_t apart)
 {
     return (FN(pair)){FN(load)(p), FN(load_taps)(p + apart)};
 }
-#define DOWN_LOAD(p, f) FN(load_pair)(p, (f)->dst_apart)
-#define DOWN_STORE(p, x, f) FN(store_pair)(p, x, (f)->dst_apart)
+#define TALL_LOAD(p, f) FN(load_pair)(p, (f)->dst_apart)
+#define TALL_STORE(p, x, f) FN(store_pair)(p, x, (f)->dst_apart)
 
 ALWAYS_INLINE FN(pair) FN(step)(FN(pair) best, FN(pair) next)
 {

@@ -175,72 +175,27 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 }
 
 #if IN_PAIRS
-/* What `down` makes of a vector of floats, or of halves. */
-typedef struct { FN(plane) low, high; } FN(pair);
-typedef float FN(half) __attribute__((vector_size(VECTOR_BYTES / 2)));
-ALWAYS_INLINE FN(pair) FN(widen)(FN(tree) x)
-{
-#ifdef NATIVE_DOUBLES
-    return (FN(pair)){(FN(plane))NATIVE_DOUBLES(x), (FN(plane))NATIVE_HIGH_DOUBLES(x)};
-#else
-    FN(half) half[2];
-    memcpy(half, &x, sizeof x);
-    return (FN(pair)){__builtin_convertvector(half[0], FN(plane)), __builtin_convertvector(half[1], FN(plane))};
-#endif
-}
-ALWAYS_INLINE FN(pair) FN(join_pairs)(FN(pair) a, FN(pair) b) { return (FN(pair)){a.low + b.low, a.high + b.high}; }
-ALWAYS_INLINE FN(pair) FN(load_pair)(const char *p) { return (FN(pair)){FN(load)(p), FN(load)(p + VECTOR_BYTES)}; }
-ALWAYS_INLINE void FN(store_pair)(char *p, FN(pair) x)
-{
-    FN(store)(p, x.low, 0);
-    FN(store)(p + VECTOR_BYTES, x.high, 0);
-}
-
-typedef int32_t FN(half_bits) __attribute__((vector_size(VECTOR_BYTES / 2)));
-ALWAYS_INLINE FN(half) FN(narrow)(FN(plane) x)
-{
-#ifdef NATIVE_FLOATS
-    return (FN(half))NATIVE_FLOATS(x);
-#else
-    return __builtin_convertvector(x, FN(half));
-#endif
-}
-
-/* LANES elements alone. */
-ALWAYS_INLINE FN(vec) FN(load_few)(const char *p)
-{
-#ifdef NATIVE_FEW
-    const FN(evec) x = (FN(evec))NATIVE_FEW(p, ELEM_SIZE);
-#else
-    FN(evec) x = {0};
-    memcpy(&x, p, LANES * ELEM_SIZE);
-#endif
-#if KIND == KIND_HALF
-    return FN(widen)(LOAD_HALF(x)).low;
-#else
-    return FN(widen)(x).low;
-#endif
-}
+#include "pairs.h"
 #define WIDEN(tree) FN(widen)(tree)
 #define STEP_STAGE(a, b) FN(join_pairs)(a, b)
 #define STAGE_TYPE FN(pair)
-#define DOWN_LOAD(p, f) FN(load_pair)(p)
-#define DOWN_STORE(p, x, f) FN(store_pair)(p, x)
+#define TALL_LOAD(p, f) FN(load_pair)(p)
+#define TALL_STORE(p, x, f) FN(store_pair)(p, x)
 #else
 ALWAYS_INLINE FN(vec) FN(load_few)(const char *p) { return FN(load_element)(p); }
 #define WIDEN(tree) (tree)
 #define STEP_STAGE(a, b) STEP(a, b)
 #define STAGE_TYPE FN(vec)
-#define DOWN_LOAD(p, f) FN(load_parts)(p, (f)->dst_apart)
-#define DOWN_STORE(p, x, f) FN(store)(p, x, (f)->dst_apart)
+#define TALL_LOAD(p, f) FN(load_parts)(p, (f)->dst_apart)
+#define TALL_STORE(p, x, f) FN(store)(p, x, (f)->dst_apart)
 #endif
 #undef LANES
-#define LANES DOWN_LANES
+#define LANES DOWN_LANES /* for this stage */
 #define STAGE down
 #define SOURCE_SIZE ELEM_SIZE
 #define TARGET_SIZE ACC_SIZE
 #define TAP(p, t, f) FN(load_element)(p)
-#define PUT(d, x, f) DOWN_STORE(d, x, f)
+#define PUT(d, x, f) TALL_STORE(d, x, f)
 #define PREFETCH PREFETCH_ROWS
 #define FIRST_VECTOR(p, n) ALIGNED_VECTOR(p, n)
 #include "fold.h"

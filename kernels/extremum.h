@@ -10,8 +10,8 @@
 #define ACC_SIZE ELEM_SIZE
 #define LANES LANES_OF(ELEM_SIZE)
 #define DOWN_LANES LANES
-#define DOWN_LOAD(p, f) FN(load)(p)
-#define DOWN_STORE(p, x, f) FN(store)(p, x, 0)
+#define TALL_LOAD(p, f) FN(load)(p)
+#define TALL_STORE(p, x, f) FN(store)(p, x, 0)
 #define PARTS 1
 #define OUT_SIZE(job) ELEM_SIZE
 #define DIRECT(job) (KIND != KIND_HALF)

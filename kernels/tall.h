@@ -1,22 +1,22 @@
 /* Template: a stage of many taps and at least a vector. The order is the one of fold.h, whose words for that stage the includer
  * has still defined, and
- *   TALL                                its name                     TALL_SIZE   bytes of a source element
- *   DOWN_LOAD(p, f), DOWN_STORE(p, x, f)   what the fold computes in, of accumulators
+ *   TALL                    the stage's name         TALL_LOAD(p, f), TALL_STORE(p, x, f)   STAGE_TYPE, of accumulators
+ *   TALL_SIZE               bytes of a source element
  *
- *   down_tall     eight rows after eight are read from end to end (all pixels of them, where those lie apart and are the
- *                 fold's rows), what they are so far in dst
- *   down_narrow   rows of one to two vectors, which stay in registers: each line of the image is read once */
+ *   <stage>_tall     eight rows after eight are read from end to end (all pixels of them, where those lie apart and are the
+ *                    fold's rows), what they are so far in dst
+ *   <stage>_narrow   rows of one to two vectors, which stay in registers: each line of the image is read once */
 
 #define TALL_NAME(part) NUMPOOL_CAT(FN(TALL), _##part)
 
 /* Up to 8 rows, a vector from element i on: joined with what `so_far` of the fold's taps gave. */
 ALWAYS_INLINE void TALL_NAME(vector)(const char *p, char *d, ptrdiff_t i, ptrdiff_t t, STAGE_TYPE so_far, int some, int ahead,
-                                   const numpool_fold *f)
+                                     const numpool_fold *f)
 {
     for (int next = 8; ahead && next < 16; next++)
         __builtin_prefetch(p + i * TALL_SIZE + next * f->step);
     const STAGE_TYPE all = WIDEN(TALL_NAME(tree)(p + i * TALL_SIZE, t, f->step, some, f));
-    DOWN_STORE(d + i * ACC_SIZE, t ? STEP_STAGE(so_far, all) : all, f);
+    TALL_STORE(d + i * ACC_SIZE, t ? STEP_STAGE(so_far, all) : all, f);
 }
 
 /* The same from end to end; `ahead`: the eight rows behind them are fetched. The last vector overlaps the one before, whose
@@ -24,9 +24,9 @@ ALWAYS_INLINE void TALL_NAME(vector)(const char *p, char *d, ptrdiff_t i, ptrdif
 ALWAYS_INLINE void TALL_NAME(eight)(const char *p, char *d, ptrdiff_t t, int some, int ahead, const numpool_fold *f)
 {
     const ptrdiff_t end = f->n - LANES;
-    const STAGE_TYPE last = DOWN_LOAD(d + end * ACC_SIZE, f);
+    const STAGE_TYPE last = TALL_LOAD(d + end * ACC_SIZE, f);
     for (ptrdiff_t i = 0; i < end; i += LANES)
-        TALL_NAME(vector)(p, d, i, t, DOWN_LOAD(d + i * ACC_SIZE, f), some, ahead, f);
+        TALL_NAME(vector)(p, d, i, t, TALL_LOAD(d + i * ACC_SIZE, f), some, ahead, f);
     TALL_NAME(vector)(p, d, end, t, last, some, ahead, f);
 }
 
@@ -56,7 +56,8 @@ static __attribute__((noinline, unused)) void TALL_NAME(narrow)(const numpool_fo
     for (ptrdiff_t r = 0; r < f->rows; r++) {
         const char *p = f->src + r * f->src_pitch;
         char *d = f->dst + r * f->dst_pitch;
-        STAGE_TYPE a = WIDEN(TALL_NAME(tree)(p, 0, f->step, 8, f)), b = WIDEN(TALL_NAME(tree)(p + second * TALL_SIZE, 0, f->step, 8, f));
+        STAGE_TYPE a = WIDEN(TALL_NAME(tree)(p, 0, f->step, 8, f));
+        STAGE_TYPE b = WIDEN(TALL_NAME(tree)(p + second * TALL_SIZE, 0, f->step, 8, f));
         ptrdiff_t t = 8;
         for (p += 8 * f->step; t + 8 <= f->taps; t += 8, p += 8 * f->step) {
             for (int next = 0; f->fresh && next < 8; next++)
@@ -68,8 +69,8 @@ static __attribute__((noinline, unused)) void TALL_NAME(narrow)(const numpool_fo
             a = STEP_STAGE(a, WIDEN(TALL_NAME(tree)(p, t, f->step, (int)(f->taps - t), f)));
             b = STEP_STAGE(b, WIDEN(TALL_NAME(tree)(p + second * TALL_SIZE, t, f->step, (int)(f->taps - t), f)));
         }
-        DOWN_STORE(d, a, f);
-        DOWN_STORE(d + second * ACC_SIZE, b, f);
+        TALL_STORE(d, a, f);
+        TALL_STORE(d + second * ACC_SIZE, b, f);
     }
 }
 #undef TALL_NAME

@@ -3,8 +3,8 @@
 #undef ACC_SIZE
 #undef LANES
 #undef DOWN_LANES
-#undef DOWN_LOAD
-#undef DOWN_STORE
+#undef TALL_LOAD
+#undef TALL_STORE
 #undef PARTS
 #undef OUT_SIZE
 #undef DIRECT
