@@ -42,22 +42,23 @@ cdef extern from "arrays.h":
     Py_ssize_t numpool_itemsize(object)
 
 cdef extern from "job.h":
-    enum: NUMPOOL_LEADS, NUMPOOL_PASSES, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TURNED
+    enum: NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TURNED
     enum: NUMPOOL_SPREAD, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_BAD, NUMPOOL_FOREIGN
+    ctypedef struct numpool_pass:
+        ptrdiff_t taps, gap
     ctypedef struct numpool_axis:
         # `in` is a word of Cython's own
         ptrdiff_t size "in", out, kernel, stride, step, before, after, passes
         const ptrdiff_t *table
-        ptrdiff_t *taps
-        ptrdiff_t *gap
+        const numpool_pass *chain "pass"  # a word of Python's own
         int running
     ctypedef struct numpool_view:
         char *data
-        ptrdiff_t *lead
+        const ptrdiff_t *lead
         ptrdiff_t slab, row, pixel
         const char *end
     ctypedef struct numpool_position:
-        ptrdiff_t *lead
+        const ptrdiff_t *lead
         ptrdiff_t slab, row, pixel, lane
     ctypedef struct numpool_window:
         ptrdiff_t first, taps, skipped
@@ -65,7 +66,7 @@ cdef extern from "job.h":
         numpool_axis d, h, w
         numpool_window deep
         ptrdiff_t lanes, leads
-        ptrdiff_t *lead
+        const ptrdiff_t *lead
         numpool_view x, y, index
         ptrdiff_t index_size
         int window_index
@@ -130,8 +131,6 @@ cdef extern from "move.h":
 numpool_import()
 
 PART = NUMPOOL_PART
-PASSES = NUMPOOL_PASSES
-LEADS = NUMPOOL_LEADS
 TURNED = NUMPOOL_TURNED
 
 # --- levels ----------------------------------------------------------------------------------------------------------

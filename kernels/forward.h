@@ -140,13 +140,13 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
         ptrdiff_t wide = cols + axis->kernel - 1;
         for (ptrdiff_t i = 0; i < axis->passes; i++) {
             numpool_fold pass = f;
-            pass.taps = axis->passes == 1 ? axis->kernel : axis->taps[i];
+            pass.taps = axis->passes == 1 ? axis->kernel : axis->pass[i].taps;
             if (i > 0)
                 pass.src = i % 2 ? spare : sums;
             if (axis->passes > 1)
-                pass.step = axis->gap[i] * lanes * ACC_SIZE;
+                pass.step = axis->pass[i].gap * lanes * ACC_SIZE;
             if (i < axis->passes - 1) {
-                wide -= (axis->taps[i] - 1) * axis->gap[i];
+                wide -= (axis->pass[i].taps - 1) * axis->pass[i].gap;
                 pass.n = wide * lanes;
                 pass.dst = i % 2 ? sums : spare;
                 pass.dst_pitch = pitch;

@@ -9,16 +9,18 @@
 #error "numpool needs GCC or clang: its kernels are written in their vector types"
 #endif
 
-#define NUMPOOL_PASSES 24
-#define NUMPOOL_LEADS 32 /* leading axes; NumPy allows 64 dimensions, but adjacent ones collapse */
+/* A wide window in passes: each folds `taps` results of the one before, `gap` positions apart. */
+typedef struct {
+    ptrdiff_t taps, gap;
+} numpool_pass;
 
 /* Output i of an axis reads the taps i*stride - before + j*step for j < kernel that lie in [0, in); where there is a
    table, table[2*i + 1] taps from table[2*i] on, which all exist. */
 typedef struct {
     ptrdiff_t in, out, kernel, stride, step, before, after;
     const ptrdiff_t *table; /* then n windows cover at most (n - 1)*stride + kernel positions */
-    /* A wide window in passes: each folds `taps` results of the one before, `gap` positions apart. 1: all at once. */
-    ptrdiff_t passes, taps[NUMPOOL_PASSES], gap[NUMPOOL_PASSES];
+    ptrdiff_t passes; /* 1: all taps at once */
+    const numpool_pass *pass;
     int running; /* windows as two running folds, see running.h */
 } numpool_axis;
 
@@ -29,14 +31,14 @@ typedef struct {
 /* An array as (lead axes..., slab, row, pixel, lane): the lanes of one pixel are adjacent. */
 typedef struct {
     char *data;
-    ptrdiff_t lead[NUMPOOL_LEADS];
+    const ptrdiff_t *lead;
     ptrdiff_t slab, row, pixel;
     const char *end; /* one past the last byte that belongs to the array */
 } numpool_view;
 
 /* A position in an index convention is the sum of lead*index, slab*d, row*h, pixel*w and lane*c. */
 typedef struct {
-    ptrdiff_t lead[NUMPOOL_LEADS];
+    const ptrdiff_t *lead;
     ptrdiff_t slab, row, pixel, lane;
 } numpool_position;
 
@@ -45,7 +47,8 @@ typedef struct {
     numpool_window deep; /* the window of the slab at hand: without slabs, one tap */
     numpool_axis h, w;
     ptrdiff_t lanes;
-    ptrdiff_t leads, lead[NUMPOOL_LEADS];
+    ptrdiff_t leads;
+    const ptrdiff_t *lead; /* how many there are along each leading axis */
     numpool_view x;       /* what a forward pass reads, a backward pass writes */
     numpool_view y;       /* what a forward pass writes, a backward pass reads */
     numpool_view index;   /* argmax only */

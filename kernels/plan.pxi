@@ -1,22 +1,5 @@
 # `Plan`: what one kind of call needs, and what runs it.
 
-cdef void set_axis(numpool_axis *to, dict given) except *:
-    to.size, to.out, to.kernel = given["size"], given["out"], given["kernel"]
-    to.stride, to.step, to.before, to.after = given["stride"], given["step"], given["before"], given["after"]
-    to.passes = len(given["passes"])
-    for i, (taps, gap) in enumerate(given["passes"]):
-        to.taps[i], to.gap[i] = taps, gap
-    to.table = <const ptrdiff_t *><const char *>given["table"] if given["table"] is not None else NULL
-    to.running = given["running"]
-
-
-cdef void set_view(numpool_view *to, tuple given) except *:
-    """given: strides of the leads, of a slab, of a row and of a pixel, in bytes."""
-    lead, to.slab, to.row, to.pixel = given
-    for i, stride in enumerate(lead):
-        to.lead[i] = stride
-
-
 cdef enum:
     MOST_SHARES = 64     # blocks of a pass that goes over whole planes, or over the indices alone
     LEAST_SHARE = 32     # lanes of such a block
@@ -62,30 +45,28 @@ cdef class Plan:
     cdef readonly tuple outputs      # (shape to allocate, transposition or None, dtype) of each
     cdef numpool_layout results[2]   # the same, as they lie
     cdef readonly dict spec
+    cdef list held                   # memory that the job points to
 
     def __init__(self, dict spec):
         cdef numpool_job *job = &self.job
-        self.spec = spec
+        self.spec, self.held = spec, []
         self.dtype = DTYPES.index(spec["dtype"])
         self.operation = OPERATIONS.index(spec["operation"])
         if spec["d"] is not None:
-            set_axis(&job.d, spec["d"])
+            self.set_axis(&job.d, spec["d"])
         job.deep.taps = 1
-        set_axis(&job.h, spec["h"])
-        set_axis(&job.w, spec["w"])
+        self.set_axis(&job.h, spec["h"])
+        self.set_axis(&job.w, spec["w"])
         job.lanes = spec["lanes"]
-        job.leads = len(spec["lead"])
-        for i, n in enumerate(spec["lead"]):
-            job.lead[i] = n
-        set_view(&job.x, spec["x"])
-        set_view(&job.y, spec["y"])
+        job.leads, job.lead = len(spec["lead"]), self.hold(spec["lead"])
+        self.set_view(&job.x, spec["x"])
+        self.set_view(&job.y, spec["y"])
         if spec["index"] is not None:
-            set_view(&job.index, spec["index"])
+            self.set_view(&job.index, spec["index"])
             job.index_size = spec["index_size"]
             job.window_index = spec["window_index"]
             lead, job.position.slab, job.position.row, job.position.pixel, job.position.lane = spec["position"]
-            for i, n in enumerate(lead):
-                job.position.lead[i] = n
+            job.position.lead = self.hold(lead)
         job.parts = spec["parts"]
         job.gradient = GRADIENTS[spec["way"]]
         job.count_padding = spec["count_padding"]
@@ -104,6 +85,26 @@ cdef class Plan:
         for (shape, axes, dtype), result in zip(self.outputs, range(2)):
             self.lay(&self.results[result], shape, axes or range(len(shape)), dtype)
 
+    cdef const ptrdiff_t *hold(self, numbers) except NULL:
+        """The numbers in memory that stays as long as the plan: a job is copied each call, and small without them."""
+        cdef bytes memory = np.array(numbers, np.intp).tobytes()
+        self.held.append(memory)
+        return <const ptrdiff_t *><const char *>memory
+
+    cdef int set_axis(self, numpool_axis *to, dict given) except -1:
+        to.size, to.out, to.kernel = given["size"], given["out"], given["kernel"]
+        to.stride, to.step, to.before, to.after = given["stride"], given["step"], given["before"], given["after"]
+        to.passes, to.chain = len(given["passes"]), <const numpool_pass *>self.hold(given["passes"])
+        to.table = <const ptrdiff_t *><const char *>given["table"] if given["table"] is not None else NULL
+        to.running = given["running"]
+        return 0
+
+    cdef int set_view(self, numpool_view *to, tuple given) except -1:
+        """given: strides of the leads, of a slab, of a row and of a pixel, in bytes."""
+        lead, to.slab, to.row, to.pixel = given
+        to.lead = self.hold(lead)
+        return 0
+
     cdef int turn(self, dict given) except -1:
         cdef Turned *to = &self.turned
         cdef numpool_job *lie = &to.lie
@@ -113,11 +114,10 @@ cdef class Plan:
         to.x_bytes = room(to.pixels * to.lanes * to.size)
         to.y_bytes = room(to.results * to.lanes * to.out_size)
         to.index_bytes = room(to.results * to.lanes * self.job.index_size)
-        lie.leads = len(given["lead"])
-        for i, n in enumerate(given["lead"]):
-            lie.lead[i] = n
-        for i, (x, y, index, position) in enumerate(zip(*given["heads"])):
-            lie.x.lead[i], lie.y.lead[i], lie.index.lead[i], lie.position.lead[i] = x, y, index, position
+        lie.leads, lie.lead = len(given["lead"]), self.hold(given["lead"])
+        x, y, index, position = given["heads"]
+        lie.x.lead, lie.y.lead = self.hold(x), self.hold(y)
+        lie.index.lead, lie.position.lead = self.hold(index), self.hold(position)
         return 0
 
     cdef int lay(self, numpool_layout *to, shape, axes, dtype) except -1:
@@ -195,11 +195,11 @@ cdef class Plan:
         cdef char *memory
         cdef char *aligned
         cdef int bad
-        work.job = self.job
+        memcpy(&work.job, &self.job, sizeof(numpool_job))  # an assignment copies it twice
         work.block = block_of(level_now, self.dtype, self.operation)
         work.turned.lanes = 0
         if self.turned.lanes:  # else not worth a copy
-            work.turned = self.turned
+            memcpy(&work.turned, &self.turned, sizeof(Turned))
         work.turns = level_list[level_now].turns
         work.grid = self.grid(gradient, 1 if self.turned.lanes else threads)
         work.dense = self.y_dense
@@ -224,7 +224,7 @@ cdef class Plan:
         free(memory)
         return bad
 
-    def accepts(self, tuple arrays, out):
+    cdef tuple accepts(self, tuple arrays, out):
         """`out` as a tuple where it lies as a new result would and far from the inputs; None: look at it in full."""
         cdef tuple outs = (out,) if len(self.outputs) == 1 else tuple(out) if isinstance(out, (tuple, list)) else ()
         cdef Py_ssize_t i

@@ -139,12 +139,14 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
 #define SLIDE_KEPT (SLIDE_KERNEL - SLIDE_HOP) /* columns that a window shares with the next, folded down, in scratch */
 
 /* Lanes of a window from i on; `beside`: the columns that it does not share with the window before. */
-ALWAYS_INLINE void NAME_(one_vector)(const FN(sliding) *s, const FN(column) *beside, char *d, char *const *kept, ptrdiff_t i)
+ALWAYS_INLINE void NAME_(one_vector)(const FN(sliding) *s, const FN(column) *beside, char *d, char *const *kept, int far,
+                                     ptrdiff_t i)
 {
     const numpool_fold *f = &s->fold;
     FN(vec) tap[SLIDE_KERNEL];
     (void)f;
     (void)kept;
+    (void)far;
     for (int t = 0; t < SLIDE_KEPT; t++)
         tap[t] = FN(kept_vector)(kept[t] + i * ACC_SIZE);
     for (int t = 0; t < SLIDE_HOP; t++)
@@ -152,7 +154,7 @@ ALWAYS_INLINE void NAME_(one_vector)(const FN(sliding) *s, const FN(column) *bes
 #if SLIDE_KEPT
     memcpy(kept[SLIDE_KEPT] + i * ACC_SIZE, &tap[SLIDE_KERNEL - 1], sizeof tap[0]);
 #else
-    for (int t = 0; t < SLIDE_HOP && s->far; t++)
+    for (int t = 0; t < SLIDE_HOP && far; t++)
         for (int u = 0; u < SLIDE_KERNEL; u++)
             __builtin_prefetch(beside[t].at[u] + i * ELEM_SIZE + PREFETCH_AHEAD);
 #endif
@@ -160,25 +162,28 @@ ALWAYS_INLINE void NAME_(one_vector)(const FN(sliding) *s, const FN(column) *bes
 }
 
 /* Windows [from, to) of a row, all lanes of one after the other: what is read is read in order. `column` is that of the first
- * window; `whole`: all columns are there. The first columns of window `from` are in kept[0], ..., and those of window `to`
- * in the end; one more pixel is there to be written to. */
+ * window; `whole`: all columns are there; `far`: they are worth a prefetch. The first columns of window `from` are in
+ * kept[0], ..., and those of window `to` in the end; one more pixel is there to be written to. */
 ALWAYS_INLINE void NAME_(in_order)(const FN(sliding) *s, FN(column) column, char *d, ptrdiff_t from, ptrdiff_t to,
-                                   ptrdiff_t lanes, int whole, char **kept)
+                                   ptrdiff_t lanes, int whole, int far, char **kept)
 {
     const ptrdiff_t dst_pixel = s->job->y.pixel;
     FN(go_on)(&column, from * SLIDE_HOP + SLIDE_KEPT, SLIDE_KERNEL);
     d += from * dst_pixel;
+    const int aligned = !SLIDE_KEPT && lanes >= 32 * LANES; /* it costs a vector more */
+    const ptrdiff_t second = aligned ? numpool_second(column.at[0], lanes, LANES, ELEM_SIZE) : LANES;
     for (ptrdiff_t j = from; j < to; j++, d += dst_pixel) {
         FN(column) beside[SLIDE_HOP];
         for (int t = 0; t < SLIDE_HOP; t++) {
             beside[t] = whole ? column : FN(column_at)(s, &column, s->start + j * SLIDE_HOP + SLIDE_KEPT + t, lanes);
             FN(go_on)(&column, 1, SLIDE_KERNEL);
         }
-        ptrdiff_t i = 0;
+        NAME_(one_vector)(s, beside, d, kept, far, 0);
+        ptrdiff_t i = second;
         for (; i <= lanes - LANES; i += LANES)
-            NAME_(one_vector)(s, beside, d, kept, i);
+            NAME_(one_vector)(s, beside, d, kept, far, i);
         if (i < lanes) /* the last vector overlaps the one before */
-            NAME_(one_vector)(s, beside, d, kept, lanes - LANES);
+            NAME_(one_vector)(s, beside, d, kept, far, lanes - LANES);
         char *first = kept[0];
         for (int t = 0; t < SLIDE_KEPT; t++)
             kept[t] = kept[t + 1];
@@ -223,10 +228,12 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
         for (ptrdiff_t from = 0, to; from < cols; from = to) {
             const int whole = from >= left && from < right;
             to = whole ? right : from < left ? left : cols;
-            if (whole)
-                NAME_(in_order)(s, column, d, from, to, lanes, 1, kept);
+            if (!whole)
+                NAME_(in_order)(s, column, d, from, to, lanes, 0, 0, kept);
+            else if (SLIDE_KEPT == 0 && s->far)
+                NAME_(in_order)(s, column, d, from, to, lanes, 1, 1, kept);
             else
-                NAME_(in_order)(s, column, d, from, to, lanes, 0, kept);
+                NAME_(in_order)(s, column, d, from, to, lanes, 1, 0, kept);
         }
     }
 }

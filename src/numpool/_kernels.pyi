@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 
 PART: int
-PASSES: int
-LEADS: int
 TURNED: int
 LEVELS: tuple[str, ...]
 BUILT_LEVELS: tuple[str, ...]
@@ -32,7 +30,6 @@ class Plan:
     def __init__(self, spec: dict[str, Any]) -> None: ...
     def scratch_bytes(self, threads: int = 1) -> int: ...
     def scratch_needed(self, threads: int = 1) -> int: ...
-    def accepts(self, arrays: tuple[Any, ...], out: Any) -> tuple[np.ndarray, ...] | None: ...
     def __call__(
         self, arrays: tuple[Any, ...], outs: tuple[np.ndarray, ...] | None, threads: int
     ) -> tuple[np.ndarray, ...] | None: ...

@@ -34,8 +34,6 @@ def merged(dims: list[int], columns: list[list[int]]) -> tuple[list[int], list[l
         if rows and rows[-1][1:] == [step * n for step in steps]:
             count *= rows.pop()[0]
         rows.append([count, *steps])
-    if len(rows) > _kernels.LEADS:
-        raise ValueError(f"at most {_kernels.LEADS} leading axes may be strided apart; got {len(rows)}")
     return [row[0] for row in rows], [[row[1 + c] for row in rows] for c in range(len(columns))]
 
 
