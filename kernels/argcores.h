@@ -5,6 +5,7 @@ typedef struct {
     const char *src;
     ptrdiff_t src_pitch, down, across; /* to the next row of windows; from tap to tap */
     ptrdiff_t taps_y, taps_x, kept;    /* kept: rows of taps that a window shares with the one below */
+    ptrdiff_t taps_z, slab, unit_z;    /* of windows over slabs, the same from slab to slab */
     ptrdiff_t rows, n, ahead;          /* ahead: how far to prefetch */
     ptrdiff_t tap, unit_y, unit_x;     /* tap (t, u) is number tap + t * unit_y + u * unit_x; for u = 0, which may be */
     const char *lead;                  /* padding, it is what stands here more, that of the first tap inside: */
@@ -22,6 +23,9 @@ typedef struct {
 
 /* Bytes of a pixel up to which strips are worth their while for one row of taps out of three; longer ones are read in order. */
 #define NUMPOOL_SHORT_PIXEL 128
+
+/* Taps of an irregular window along an axis up to which all of them are read anew. */
+#define NUMPOOL_FEW 6
 
 /* Bytes of padded rows that small windows pack at once: half of the first-level cache. */
 #define NUMPOOL_PACKED_SMALL 16384

@@ -342,6 +342,65 @@ static void FN(small_block)(const numpool_job *job, const numpool_elements *elem
     }
 }
 
+/* --- windows of few taps that hardly overlap ---------------------------------------------------------------------- */
+
+/* Whether they go tap after tap, over slabs as well: those of a table, or that share no tap; none is clipped, and whole
+ * vectors are read where they lie. */
+static int FN(is_apart)(const numpool_job *job, const numpool_elements *elements, const numpool_large *way, ptrdiff_t lanes)
+{
+    const numpool_axis *axes[] = {&job->h, &job->w, &job->d};
+    for (int i = 0; i < (job->d.out ? 3 : 2); i++) {
+        const numpool_axis *a = axes[i];
+        ptrdiff_t inner = 0, outer = a->out;
+        if (!a->table)
+            numpool_interior(a, &inner, &outer);
+        if (a->kernel > (a->table ? NUMPOOL_FEW : numpool_min(3, a->stride)) || a->step != 1 || inner > 0 || outer < a->out)
+            return 0;
+    }
+    return elements->comparable && lanes >= LANES && (job->window_index ? job->index_size == 1 : way->offsets);
+}
+
+static void FN(apart_block)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile,
+                            const numpool_large *way)
+{
+    const numpool_axis *h = &job->h, *w = &job->w;
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
+    for (ptrdiff_t row = tile->row0; row < tile->row1; row++) {
+        const ptrdiff_t plane = row / h->out, r = row % h->out;
+        numpool_job slabs = *job;
+        slabs.deep = numpool_slabs(job, plane);
+        const numpool_window down = numpool_clip(h, r);
+        const char *x = job->x.data + numpool_lead(job, job->x.lead, plane) + slabs.deep.first * job->x.slab
+                        + down.first * job->x.row + tile->lane0 * ACC_SIZE;
+        char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + r * job->y.row + tile->lane0 * ACC_SIZE;
+        char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + r * job->index.row
+                      + tile->lane0 * job->index_size;
+        for (ptrdiff_t c = tile->col0, next; c < tile->col1; c = next) {
+            const numpool_window right = numpool_clip(w, c);
+            const int numbered = job->window_index; /* in the window's own shape */
+            const ptrdiff_t unit_y = numbered ? right.taps : way->unit_y;
+            next = w->table ? c + 1 : tile->col1;
+            const numpool_small f = {
+                .src = x + right.first * job->x.pixel, .src_pitch = w->stride * job->x.pixel,
+                .slab = job->x.slab, .down = job->x.row, .across = job->x.pixel,
+                .taps_z = slabs.deep.taps, .taps_y = down.taps, .taps_x = right.taps,
+                .unit_z = numbered ? down.taps * unit_y : way->unit_z, .unit_y = unit_y, .unit_x = way->unit_x,
+                .rows = next - c, .n = lanes, .value = y + c * job->y.pixel, .value_pitch = job->y.pixel,
+                .index = index + c * job->index.pixel, .index_pitch = job->index.pixel, .index_size = job->index_size,
+                .positions = !numbered, .fall = w->stride * job->position.pixel, .move = job->position.lane,
+                .base = numpool_lead(job, job->position.lead, plane) + numpool_origin(&slabs, tile, r, c)};
+            if (f.taps_z && f.taps_y && f.taps_x) {
+                FN(apart)(&f);
+                continue;
+            }
+            for (ptrdiff_t i = c; i < next; i++) { /* no tap */
+                FN(fill)(elements, y + i * job->y.pixel, lanes);
+                memset(index + i * job->index.pixel, -1, lanes * job->index_size);
+            }
+        }
+    }
+}
+
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, char
                            *scratch)
 {
@@ -358,7 +417,10 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_elements *eleme
         FN(large_way)(job, tile, scratch, &large);
         if (!scratch)
             return large.packed_size + 2 * large.apart;
-        FN(large_block)(job, elements, tile, &large);
+        if (FN(is_apart)(job, elements, &large, tile->lane1 - tile->lane0))
+            FN(apart_block)(job, elements, tile, &large);
+        else
+            FN(large_block)(job, elements, tile, &large);
     }
     return 0;
 }

@@ -155,6 +155,42 @@ static __attribute__((noinline)) void FN(small2)(const numpool_small *f)
     default: FN(small_columns)(f, 3, 1);
     }
 }
+
+/* Windows of any number of taps, over slabs as well: one tap after the other. */
+ALWAYS_INLINE void FN(apart_rows)(const numpool_small *given, ptrdiff_t taps_z, ptrdiff_t taps_y, ptrdiff_t taps_x)
+{
+    const numpool_small copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
+    FN(position) steps;
+    for (int i = 0; i < LANES_8; i++)
+        steps[i] = i * f->move;
+    const FN(ivec) unit_x = (FN(ivec)){0} + (SIGNED(ACC_SIZE))f->unit_x;
+    const FN(ivec) unit_y = (FN(ivec)){0} + (SIGNED(ACC_SIZE))f->unit_y;
+    for (ptrdiff_t r = 0; r < f->rows; r++)
+        for (ptrdiff_t next = 0; next < f->n; next += LANES) {
+            const ptrdiff_t i = numpool_min(next, f->n - LANES);
+            const char *p = f->src + r * f->src_pitch + i * ACC_SIZE;
+            FN(pair) best = FN(at_tap)(FN(load)(p), 0);
+            for (ptrdiff_t z = 0; z < taps_z; z++, p += f->slab) {
+                FN(ivec) first = (FN(ivec)){0} + (SIGNED(ACC_SIZE))(z * f->unit_z);
+                const char *q = p;
+                for (ptrdiff_t t = 0; t < taps_y; t++, q += f->down, first += unit_y) {
+                    FN(ivec) tap = first;
+                    for (ptrdiff_t u = 0; u < taps_x; u++, tap += unit_x)
+                        best = STEP(best, ((FN(pair)){FN(load)(q + u * f->across), tap}));
+                }
+            }
+            FN(store)(f->value + r * f->value_pitch + i * ACC_SIZE, best.value);
+            FN(put_index)(f, r, i, best.tap, f->base + r * f->fall, steps);
+        }
+}
+
+static __attribute__((noinline)) void FN(apart)(const numpool_small *f)
+{
+    if (f->taps_z == 2 && f->taps_y == 2 && f->taps_x == 2)
+        FN(apart_rows)(f, 2, 2, 2);
+    else
+        FN(apart_rows)(f, f->taps_z, f->taps_y, f->taps_x);
+}
 #undef NARROW
 #undef HALF
 #undef COUNT_2

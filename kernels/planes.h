@@ -32,8 +32,10 @@ ALWAYS_INLINE void FN(square_in)(const char *const *plane, ptrdiff_t at, ptrdiff
     for (int i = 0; i < QUAD; i++)
         v[i] = (FN(vec))numpool_pieces(plane + i, QUAD, at);
     FN(turn)(v);
-    for (int i = 0; i < numpool_min(n, QUAD); i++)
-        memcpy(to + i * step, &v[i], sizeof v[i]);
+    for (int i = 0; i < numpool_min(n, QUAD); i++) {
+        const FN(vec) x = v[i]; /* else GCC keeps v in memory */
+        memcpy(to + i * step, &x, sizeof x);
+    }
 }
 
 /* n elements of each plane. The last squares overlap those before them. */
