@@ -95,7 +95,8 @@ def volumes():
             peer = torch_peer("max_pool3d", seen, *window, return_indices=True)
             yield Row(title.format("argmax"), run, peer, size(own, *pair))
             grad, result = np.ones_like(pair[0]), np.empty_like(own)
-            run = partial(numpool.max_pool3d_backward, grad, pair[1], own.shape, *window, layout=layout, out=result)
+            # into a new array, as PyTorch: before a given one is written, all indices are looked at
+            run = partial(numpool.max_pool3d_backward, grad, pair[1], own.shape, *window, layout=layout)
             yield Row(
                 title.format("max backward"), run, torch_gradient("max_pool3d", seen, *window), size(*pair, result)
             )

@@ -12,7 +12,8 @@ cdef struct Grid:
 
 cdef struct Turned:
     ptrdiff_t lanes                     # planes that go together as the lanes of pixels; 0: none do
-    ptrdiff_t planes, groups
+    ptrdiff_t planes                    # that have the same windows: groups do not mix them with others
+    ptrdiff_t groups
     ptrdiff_t pixels, results           # elements of a plane, and of one of the output
     ptrdiff_t size, out_size            # bytes of an element of both
     ptrdiff_t x_bytes, y_bytes, index_bytes  # of scratch that a group's pixels take
@@ -27,14 +28,21 @@ cdef struct Work:
     const numpool_turns *turns
     ptrdiff_t parts  # ranges of blocks, or of groups of planes, one after the other
     bint dense       # rows follow each other in the output
-    bint own_tables  # each plane has tables of its own, which follow each other; blocks then keep to a plane
+    ptrdiff_t sharing  # planes after planes that share a table each, and blocks keep to a plane; 0: all share one
     ptrdiff_t bytes  # of scratch a thread
     char *scratch
 
 
-cdef void advance(numpool_axis *to, const numpool_axis *base, ptrdiff_t plane) noexcept nogil:
+cdef void advance(numpool_axis *to, const numpool_axis *base, ptrdiff_t tables) noexcept nogil:
     if base.table != NULL:
-        to.table = base.table + 2 * base.out * plane
+        to.table = base.table + 2 * base.out * tables
+
+
+cdef void advance_tables(numpool_job *job, const Work *work, ptrdiff_t plane) noexcept nogil:
+    """To those of a plane."""
+    advance(&job.d, &work.job.d, plane // work.sharing)
+    advance(&job.h, &work.job.h, plane // work.sharing)
+    advance(&job.w, &work.job.w, plane // work.sharing)
 
 
 cdef int run_blocks(const Work *work, numpool_job *job, ptrdiff_t first, ptrdiff_t last, char *scratch) noexcept nogil:
@@ -53,11 +61,8 @@ cdef int run_blocks(const Work *work, numpool_job *job, ptrdiff_t first, ptrdiff
         tile.col1 = min(tile.col0 + grid.block_cols, grid.cols)
         tile.lane0 = i % grid.deep * grid.block_lanes
         tile.lane1 = min(tile.lane0 + grid.block_lanes, grid.lanes)
-        if work.own_tables:
-            plane = tile.row0 // (job.h.out * max(job.d.out, 1))
-            advance(&job.d, &work.job.d, plane)
-            advance(&job.h, &work.job.h, plane)
-            advance(&job.w, &work.job.w, plane)
+        if work.sharing and not work.turned.lanes:
+            advance_tables(job, work, tile.row0 // (job.h.out * max(job.d.out, 1)))
         bad |= <int>work.block(job, &tile, scratch)
     return bad
 
@@ -74,10 +79,16 @@ cdef void run_group(const Work *work, numpool_job *job, ptrdiff_t group, char *s
     cdef const Turned *turned = &work.turned
     cdef const numpool_job *lie = &turned.lie
     cdef char *plane[NUMPOOL_TURNED]
-    cdef ptrdiff_t i, first = group * turned.lanes, some = min(turned.planes - first, turned.lanes)
+    cdef ptrdiff_t alike = (turned.planes + turned.lanes - 1) // turned.lanes  # groups of planes with the same windows
+    cdef ptrdiff_t before = group % alike * turned.lanes, some = min(turned.planes - before, turned.lanes)
+    cdef ptrdiff_t i, first = group // alike * turned.planes + before, pixels = turned.pixels
+    if work.sharing:
+        advance_tables(job, work, first)
+        if job.h.table != NULL and job.h.out == 1:  # what lies behind the only window is not looked at
+            pixels = (job.h.table[0] + job.h.table[1]) * job.w.size
     for i in range(turned.lanes):
         plane[i] = lie.x.data + numpool_lead(lie, lie.x.lead, first + min(i, some - 1))
-    work.turns.turn_in[turned.size](<const char *const *>plane, turned.pixels, turned.lanes, job.x.data)
+    work.turns.turn_in[turned.size](<const char *const *>plane, pixels, turned.lanes, job.x.data)
     run_blocks(work, job, 0, work.grid.blocks, scratch)
     for i in range(some):
         plane[i] = lie.y.data + numpool_lead(lie, lie.y.lead, first + i)
@@ -99,7 +110,7 @@ cdef int run_part(void *given, ptrdiff_t part, ptrdiff_t thread) noexcept nogil:
     cdef ptrdiff_t i, first = part * all // work.parts, last = (part + 1) * all // work.parts
     cdef char *scratch = work.scratch + thread * work.bytes
     cdef numpool_job own
-    if not turned.lanes and not work.own_tables:
+    if not turned.lanes and not work.sharing:
         return run_blocks(work, &work.job, first, last, scratch)
     own = work.job
     if not turned.lanes:

@@ -9,7 +9,8 @@
  *   SUMS_ARE_RESULTS      whether nothing but the horizontal stage makes results of sums
  *   DIRECT(job)           whether the stages LAST (and LAST2, at stride 2) may store the output in place of `across`
  *   FN(fill)(p, n, apart) sets n accumulators to the identity
- *   FN(finish)(...)       emits a run of rows of one plane */
+ *   FN(finish)(...)       emits a run of rows of one plane
+ *   LINES                 if there is FN(lines), for long windows of single lanes */
 
 /* Bytes from one scratch row to the next: short rows lie end to end, long ones start on a cache line. */
 ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
@@ -159,6 +160,10 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
     } else if (cols == 1 && lanes == 1 && axis->step == 1 && axis->kernel <= MOST_JOINED && dst_pitch == ACC_SIZE) {
         FN(joined_rows)(&f);
 #endif
+#ifdef LINES
+    } else if (cols == 1 && lanes == 1 && axis->step == 1 && axis->kernel >= LANES) {
+        FN(lines)(&f);
+#endif
 #ifdef RUNS_ACROSS
     } else if (cols == 1 && lanes == 1 && spare && rows > 1 && dst_pitch == ACC_SIZE) {
         FN(turned_rows)(&f, spare);
@@ -191,6 +196,10 @@ static void FN(by_table)(const numpool_job *job, const numpool_tile *tile, ptrdi
             f.taps = window.taps;
             if (window.taps == 0)
                 FN(fill)(f.dst, lanes, apart);
+#ifdef LINES
+            else if (lanes == 1 && window.taps >= LANES)
+                FN(lines)(&f);
+#endif
             else if (direct)
                 FN(LAST)(&f);
             else if (lanes <= LANES && window.taps <= 8) /* one vector, one tree: no call for so little */

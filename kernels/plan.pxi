@@ -41,7 +41,8 @@ cdef class Plan:
     cdef int dtype, operation
     cdef ptrdiff_t rows, cols, block_rows, block_cols, block_lanes, x_extent
     cdef readonly ptrdiff_t cost     # bytes read and written
-    cdef bint y_dense, own_tables
+    cdef ptrdiff_t sharing           # planes that share a table, 0: all
+    cdef bint y_dense
     cdef readonly tuple outputs      # (shape to allocate, transposition or None, dtype) of each
     cdef numpool_layout results[2]   # the same, as they lie
     cdef readonly dict spec
@@ -78,7 +79,7 @@ cdef class Plan:
         self.x_extent = spec["x_extent"]
         self.cost = spec["cost"]
         self.y_dense = spec["y_dense"]
-        self.own_tables = spec["own_tables"]
+        self.sharing = spec["sharing"]
         self.outputs = spec["outputs"]
         if spec["turned"] is not None:
             self.turn(spec["turned"])
@@ -110,7 +111,7 @@ cdef class Plan:
         cdef numpool_job *lie = &to.lie
         to.lanes, to.planes, to.pixels, to.results = given["lanes"], given["planes"], given["pixels"], given["results"]
         to.size, to.out_size = given["size"], given["out_size"]
-        to.groups = (to.planes + to.lanes - 1) // to.lanes
+        to.groups = given["alike"] * ((to.planes + to.lanes - 1) // to.lanes)
         to.x_bytes = room(to.pixels * to.lanes * to.size)
         to.y_bytes = room(to.results * to.lanes * to.out_size)
         to.index_bytes = room(to.results * to.lanes * self.job.index_size)
@@ -185,10 +186,11 @@ cdef class Plan:
                     needed.append(self.scratch(&self.job, &own))
         return max(needed)
 
-    cdef int run(self, int threads, object x, object y, object index, int gradient) except -1:
+    cdef int run(self, int threads, object x, object y, object index, int gradient, object table=None) except -1:
         """All blocks of the call, or of one pass of an extremum's gradient. Returns what is wrong with the indices.
 
-        x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads)."""
+        x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads); `table` the
+        windows of its one irregular axis, where each call brings its own."""
         cdef Work work
         cdef numpool_job *job = &work.job
         cdef ptrdiff_t team, shares
@@ -203,8 +205,12 @@ cdef class Plan:
         work.turns = level_list[level_now].turns
         work.grid = self.grid(gradient, 1 if self.turned.lanes else threads)
         work.dense = self.y_dense
-        work.own_tables = self.own_tables
+        work.sharing = self.sharing
         job.gradient = gradient
+        if table is not None and job.h.table != NULL:
+            job.h.table = <const ptrdiff_t *>numpool_data(table)
+        elif table is not None:
+            job.w.table = <const ptrdiff_t *>numpool_data(table)
         job.x.data = <char *>numpool_data(x) if x is not None else NULL
         job.x.end = job.x.data + self.x_extent
         job.y.data = <char *>numpool_data(y)
@@ -266,7 +272,8 @@ cdef class Plan:
         if checked:
             outs = self.allocate()
         if self.operation < EXTREMUM_BACKWARD:
-            self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, 0)
+            table = arrays[1] if len(arrays) > 1 else None
+            self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, 0, table)
         elif self.operation > EXTREMUM_BACKWARD:
             self.run(threads, outs[0], arrays[0], None, 0)
         elif not checked and self.run(threads, None, arrays[0], arrays[1], NUMPOOL_CHECK):

@@ -4,12 +4,13 @@
  * Returns NUMPOOL_FOREIGN where an index names something else. */
 
 #if KIND == KIND_FLOAT
-/* A window of kh x kw taps and of a vector of lanes or more, each tap's to its pixel. */
+/* A window of kh x kw taps and of a vector of lanes or more, each tap's to its pixel; or, where kw is 1, a row of windows of
+ * single lanes, each tap's to its column. */
 ALWAYS_INLINE void FN(spread_taps)(const numpool_job *job, const FN(piece) *piece, char *to, ptrdiff_t kh, ptrdiff_t kw,
                                    FN(doubts) *doubts)
 {
     const ptrdiff_t row = job->x.row, pixel = job->x.pixel, n = piece->n;
-    const FN(reading) reading = FN(reading_of)(job, piece, 0);
+    const FN(reading) reading = FN(reading_of)(job, piece, piece->step + piece->move * job->position.pixel);
     FN(doubts) own_doubts = *doubts;
     for (ptrdiff_t next = 0; next < n; next += LANES) {
         const ptrdiff_t lane = numpool_min(next, n - LANES); /* the last vector may do some lanes again */
@@ -132,8 +133,8 @@ static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *ti
             return NUMPOOL_FOREIGN;
 #if KIND == KIND_FLOAT
         const int narrow = !job->window_index || job->index_size == 1;
-        const int vectors = narrow && !piece.move && lanes >= LANES && piece.step == 0;
-        const int pairs = narrow && piece.move && job->w.out >= LANES;
+        const int vectors = narrow && (piece.move ? kw == 1 && job->w.out >= LANES : lanes >= LANES);
+        const int pairs = narrow && piece.move && kw == 2 && job->w.out >= LANES;
         FN(doubts) doubts = {.lost = {0}};
 #endif
         do {
@@ -142,6 +143,8 @@ static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *ti
             if (vectors) {
                 if (kh == 2 && kw == 2)
                     FN(spread_taps)(job, &piece, at, 2, 2, &doubts);
+                else if (kw == 1)
+                    FN(spread_taps)(job, &piece, at, kh, 1, &doubts);
                 else
                     FN(spread_taps)(job, &piece, at, kh, kw, &doubts);
                 continue;
@@ -154,10 +157,11 @@ static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *ti
             ptrdiff_t missing = FN(own_taps)(job, &piece, tap);
             for (ptrdiff_t j = 0; j < kh; j++, at += job->x.row) {
                 const int32_t first = (int32_t)j * down;
-                if (piece.move)
+                if (piece.move && kw == 2)
                     missing -= FN(spread_columns)(at, tap, piece.grad, piece.n, first, first + right);
-                for (ptrdiff_t k = 0; k < kw && !piece.move; k++)
-                    missing -= FN(spread_lanes)(at + k * job->x.pixel, tap, piece.grad, lanes, first + (int32_t)k * right);
+                else
+                    for (ptrdiff_t k = 0; k < kw; k++)
+                        missing -= FN(spread_lanes)(at + k * job->x.pixel, tap, piece.grad, piece.n, first + (int32_t)k * right);
             }
             if (missing)
                 return NUMPOOL_FOREIGN;

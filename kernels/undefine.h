@@ -21,6 +21,7 @@
 #undef OPERATION_OF_KEYS
 #undef LAST
 #undef LAST2
+#undef LINES
 #undef SLIDES
 #undef SLIDE_PUT
 #undef SLIDE_SIZE

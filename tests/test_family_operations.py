@@ -6,7 +6,19 @@ from math import ceil
 import family_reference
 import numpy as np
 import pytest
-from cases import BFLOAT16, DTYPES, FLOATS, LAYOUTS, LAYOUTS_OF, assert_same, exact_data, from_layout, to_layout, ulps
+from cases import (
+    BFLOAT16,
+    DTYPES,
+    FLOATS,
+    LAYOUTS,
+    LAYOUTS_OF,
+    assert_same,
+    bits,
+    exact_data,
+    from_layout,
+    to_layout,
+    ulps,
+)
 from family_cases import INDICES, RESNET50_STEM, VGG16, circumstances
 from family_reference import RANKS, adaptive_axis, fractional_starts
 from reference import limits
@@ -26,6 +38,58 @@ def in_rank(n, values):
 
 
 # ---- Maximum, minimum and average over 1 and 3 axes ----
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "uint8"])
+@pytest.mark.parametrize("index", INDICES)
+@pytest.mark.parametrize(
+    "name, shape, args",
+    [
+        ("max_pool3d", (2, 17, 4, 6, 5), {"kernel_size": 2}),
+        ("max_pool3d", (1, 40, 6, 7, 4), {"kernel_size": (2, 3, 1), "stride": (3, 3, 2)}),
+        ("max_pool3d", (1, 16, 6, 5, 3), {"kernel_size": (2, 1, 1)}),
+        ("adaptive_max_pool2d", (2, 17, 13, 20), {"output_size": (5, 7)}),
+        ("adaptive_max_pool2d", (1, 64, 5, 9), {"output_size": (7, 9)}),
+    ],
+)
+def test_indices_of_windows_that_hardly_overlap(name, shape, args, index, dtype):
+    rng = np.random.default_rng(0)
+    x = exact_data(shape, dtype, rng)
+    if x.dtype.kind == "f":
+        x[rng.random(shape) < 0.1] = NAN
+    for layout in LAYOUTS_OF[len(shape) - 2]:
+        own = to_layout(x, layout)
+        more = {"return_indices": True, "layout": layout, "index": index}
+        wants = getattr(family_reference, name)(own, **args, **more)
+        for _ in circumstances((1, 3)):
+            for got, want in zip(getattr(numpool, name)(own, **args, **more), wants, strict=True):
+                assert_same(got, want)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("index", ["plane", "window"])
+def test_a_gradient_over_depth_alone_goes_where_the_indices_say(index, dtype):
+    rng, kernel = np.random.default_rng(0), (2, 1, 1)
+    shape = (2, 17, 7, 9, 8)
+    for layout in LAYOUTS_OF[3]:
+        x = to_layout(exact_data(shape, dtype, rng), layout)
+        y, indices = family_reference.max_pool3d(x, kernel, return_indices=True, layout=layout, index=index)
+        grad = exact_data(y.shape, dtype, rng)
+        named = [indices]
+        if index == "plane":  # places of other windows too, and none
+            elsewhere = rng.integers(-1, 7 * 9 * 8, indices.shape)
+            named.append(np.where(rng.random(indices.shape) < 0.01, elsewhere, indices))
+        for given in named:
+            more = {"layout": layout, "index": index}
+            want = family_reference.max_pool3d_backward(grad, given, x.shape, kernel, **more)
+            for _ in circumstances((1, 3)):
+                assert_same(numpool.max_pool3d_backward(grad, given, x.shape, kernel, **more), want)
+                out = np.full_like(x, 7)
+                assert_same(numpool.max_pool3d_backward(grad, given, x.shape, kernel, **more, out=out), want)
+            wrong = given.copy()
+            wrong.flat[5] = 7 * 9 * 8 if index == "plane" else 2
+            with pytest.raises(ValueError, match="indices must"):
+                numpool.max_pool3d_backward(grad, wrong, x.shape, kernel, **more)
 
 
 def test_rows_beyond_two_to_the_24():
@@ -353,6 +417,29 @@ def test_only_the_first_steps_count_over_time(layout):
     equal(back, [[[3, 3, 0]] * 2, [[3, 3, 0]] * 2, [[0, 0, 0]] * 2])
     assert numpool.avg_over_time(np.ones((1, 1, 2), int), [0], dtype="int8").tolist() == [[0]]
     assert numpool.max_over_time(np.ones((1, 1, 2), np.int8), [0]).tolist() == [[-128]]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (2, 32, 5), (2, 48, 9), (3, 17, 40), (2, 257, 19), (2, 16, 100), (2, 3, 600)]
+)
+def test_each_sample_has_its_own_length_over_time(shape, dtype):
+    rng = np.random.default_rng(0)
+    x = exact_data(shape, dtype, rng)
+    for lengths in (rng.integers(0, shape[2] + 1, shape[0]), np.full(shape[0], shape[2])):  # by the same plan
+        maxima = family_reference.max_over_time(x, lengths, True)
+        means = family_reference.avg_over_time(x, lengths)
+        seen = set()
+        for _ in circumstances((1, 3)):
+            for layout in LAYOUTS_OF[1]:
+                for own in (to_layout(x, layout), np.asfortranarray(to_layout(x, layout))):
+                    for got, want in zip(numpool.max_over_time(own, lengths, True, layout=layout), maxima, strict=True):
+                        assert_same(got, want)
+                    assert_same(numpool.max_over_time(own, lengths, layout=layout), maxima[0])
+                    mean = numpool.avg_over_time(own, lengths, layout=layout)
+                    assert_same(mean, means, max_ulps=1)
+                    seen.add(bits(mean))
+        assert len(seen) == 1
 
 
 # ---- Pyramid and maxout ----

@@ -14,8 +14,8 @@ import numpy as np
 
 from numpool import _kernels
 from numpool.arrays import FLOATS, Lying, Place, name_of
-from numpool.flatten import LEAST_LANES
-from numpool.geometry import UNIT, Axis
+from numpool.flatten import LEAST_LANES, is_lone
+from numpool.geometry import UNIT, Axis, number_of_tables
 
 Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
 
@@ -239,14 +239,14 @@ def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
 def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: Lying, y: Lying, divisor: int) -> bool:
     """Whether groups of planes become the lanes of pixels (planes.h): they can where each lies in memory without a gap
     and all have the same windows, and do where it `pays`."""
-    if operation.endswith("backward") or at.has_lanes or any(a.table is not None and len(a.table) > 1 for a in axes):
+    if operation.endswith("backward") or at.has_lanes:
         return False
     step = x.itemsize
     for a in sorted(at.order[at.leads :], reverse=True):
         if x.shape[a] > 1 and x.strides[a] != step:
             return False
         step *= x.shape[a]
-    planes, results = prod(at.split(x.shape)[0]), prod(a.out for a in axes)
+    planes, results = prod(at.split(x.shape)[0]) // number_of_tables(axes), prod(a.out for a in axes)
     made = results * (y.itemsize + 8 * operation.startswith("arg"))
     slow = is_slow(operation, x.dtype, axes, step / results, divisor)
     return pays(slow, planes, step + made, x.itemsize)
@@ -270,7 +270,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     lanes = vector // size
     one_by_one = not (w.stride == 1 or (w.stride == 2 and w.kernel <= 5 and w.dilation == 1))
     if any(a.table is not None for a in axes):
-        return arg or share <= MOST_SHARE * vector
+        return arg or (is_lone(axes) and operation not in ("max", "min")) or share <= MOST_SHARE * vector
     if arg and (w.out == 1 or one_by_one):
         return share <= MOST_SHARE_INDEXED * vector
     if w.out == 1 or one_by_one:
@@ -340,7 +340,7 @@ def extremum_backward_blocks(h: Axis, w: Axis, lanes: int, size: int, in_step: b
     give is gathered, a block of input rows at a time; others are scattered over whole planes."""
     regular = all(a.table is None and a.dilation == 1 for a in (h, w))
     tiles = regular and all(a.inside and a.kernel == a.stride for a in (h, w))
-    if tiles and (lanes >= LEAST_LANES or (lanes == 1 and w.kernel == 2 and w.out >= 64)):
+    if tiles and (lanes >= LEAST_LANES or (lanes == 1 and w.kernel <= 2 and w.out >= 64)):
         return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes), "way": "spread"}
     small = regular and h.kernel <= 3 and w.kernel <= min(3, w.size) and dtype in ("float32", "float64")
     if small and in_step and lanes >= LEAST_LANES and _kernels.vector_bytes() >= GATHER_VECTOR:

@@ -6,6 +6,7 @@ cost least: one whose windows are single positions becomes a lead, and two that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from numpool.geometry import UNIT, Axis, copy_axis, loose_axis, whole_axis
@@ -81,6 +82,11 @@ def is_whole(a: Axis) -> bool:
     return a.out == 1 and a.inside and a.kernel == a.size and a.dilation == 1
 
 
+def is_lone(axes: Sequence[Axis]) -> bool:
+    """Whether the windows are one a line, each line's of its own length."""
+    return len(axes) == 1 and axes[0].table is not None and axes[0].out == 1
+
+
 def flatten(
     lead: list[int],
     axes: tuple[Axis, ...],
@@ -93,8 +99,9 @@ def flatten(
 ) -> Flat:
     """As few axes as will do, then three.
 
-    `lane`: what the lanes of a pixel take of each thing. `way`: "fold" windows, "across" the same but of a single axis
-    only across pixels, "spread" a gradient over them, or "scatter" one by its indices, which needs no windows.
+    `lane`: what the lanes of a pixel take of each thing. `way`: "fold" windows, "across" or "down" the same but of a
+    single axis only across pixels or down rows, "spread" a gradient over them, or "scatter" one by its indices, which
+    needs no windows.
     `most_columns`: where the order of taps is free, a window that is all of a plane becomes one of no more columns.
     `least_line`: one that is all of a line of so many pixels becomes one over rows of some; 0: none does.
     """
@@ -106,7 +113,7 @@ def flatten(
         drop_an_axis(flat, way in ("fold", "across"))
     if len(flat.axes) == 1 and 0 < least_line <= flat.axes[0].size:
         fold_line(flat)
-    if len(flat.axes) == 1 and way == "fold" and lanes >= LEAST_LANES:
+    if len(flat.axes) == 1 and (way == "down" or (way == "fold" and lanes >= LEAST_LANES)):
         flat.insert(1, lane)
     while len(flat.axes) < 3:
         flat.insert(0, [flat.step(t, 0) * flat.length(t, 0) for t in (X, Y, INDEX, POSITION)])

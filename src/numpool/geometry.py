@@ -7,6 +7,7 @@ checked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
@@ -135,6 +136,11 @@ def from_table(size: int, first: np.ndarray, taps: np.ndarray) -> Axis:
     table = np.stack([first, taps], -1).astype(np.int64)
     stride = int(np.diff(first).max(initial=1))
     return Axis(size, table.shape[1], max(1, int(taps.max())), stride, 1, 0, 0, np.ascontiguousarray(table))
+
+
+def number_of_tables(axes: Sequence[Axis]) -> int:
+    """1 where all planes have the same windows; else so many planes, or groups of them, have their own."""
+    return max(1 if a.table is None else len(a.table) for a in axes)
 
 
 @cache

@@ -15,7 +15,7 @@ The first call with new arguments or shapes comes here; the next ones find their
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import gcd, prod
 from typing import Any
@@ -100,6 +100,35 @@ def extremum_of(operation: str, x: np.ndarray, layout: str, axes: tuple[Axis, ..
     name, index_of = ("arg" + operation, named(where[0], indices)) if indices else (operation, None)
     plan = _kernels.Plan(make_spec(name, at, axes, x, y, results, index=index_of))
     return Call(plan, (x,), results, at)
+
+
+def lengths_axis(x: np.ndarray, windows: np.ndarray, layout: str) -> Axis:
+    """Each sample's only window, of a table that every call brings anew: no plan depends on what is in it."""
+    size = x.shape[spatial_axes(x.ndim, layout)[0]]
+    return Axis(size, 1, size, size, 1, 0, 0, windows)
+
+
+def by_samples(x: np.ndarray, layout: str) -> np.ndarray:
+    """`x`, or a copy where samples would be the lanes of pixels: those share their windows."""
+    at = readable(x, layout)[1]
+    return np.ascontiguousarray(x) if x.ndim == 3 and at.order[0] != 0 else x
+
+
+def extremum_lengths_call(operation: str, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    return_indices, layout, index = args
+    x = by_samples(sources[0], layout)
+    axes: tuple[Axis, ...] = (lengths_axis(x, sources[1], layout),)
+    if not return_indices and not is_channels_last(layout):  # the channels of a sample are rows with the same window
+        layout, axes = LAYOUTS[2][0], (copy_axis(x.shape[-2]), *axes)
+    call = extremum_of(operation, x, layout, axes, index if return_indices else None)
+    return replace(call, arrays=(*call.arrays, sources[1]))
+
+
+def average_lengths_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    layout, dtype = args
+    x = by_samples(sources[0], layout)
+    call = average_of(x, layout, (lengths_axis(x, sources[1], layout),), dtype)
+    return replace(call, arrays=(*call.arrays, sources[1]))
 
 
 def average_dtype(dtype: Any, source: np.dtype[Any]) -> np.dtype[Any]:
@@ -197,7 +226,8 @@ def extremum_backward_call(rank: int, sources: tuple[Any, ...], args: tuple[Any,
     layout, index = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
     shape = arguments.input_size(input_shape)
     axes = windows(shape, layout, kernel_size, stride, padding, dilation, ceil_mode)
-    return scattered(sources, shape, layout, axes, index, rank == 3)
+    flat = rank < 3 or all(map(is_copy, axes[1:]))  # two axes, where pixels of slabs are one
+    return scattered(sources, shape, layout, axes, index, not flat)
 
 
 def adaptive_extremum_backward_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
@@ -229,10 +259,11 @@ def scattered(
     if 0 in shape:
         return Call(None, (grad,), (result,), at)
     if not at.fits(indices):
-        given, indices = indices, at.empty(indices.shape, indices.dtype)
-        np.copyto(indices, given)
+        indices = at.copy(indices)
     if anywhere:
         grad, indices = at.evenly(grad), at.evenly(indices)
+    elif len(axes) == 3:
+        grad, indices = at.solid(grad), at.solid(indices)
     x = at.header(shape, grad.dtype)
     plan = _kernels.Plan(
         make_spec("extremum_backward", at, axes, x, grad, (result,), index=named(indices, meaning), scatter=anywhere)
@@ -266,9 +297,8 @@ def spread_of(
         return Call(
             None, (grad,), (result,), at, compute=lambda out: (spread_apart(grad, layout, axes, override, padded, out),)
         )
-    if deep and not at.is_of(grad):  # slabs of pixels that follow each other: two axes
-        given, grad = grad, at.empty(grad.shape, grad.dtype)
-        np.copyto(grad, given)
+    if deep:  # slabs of pixels that follow each other: two axes
+        grad = at.solid(grad)
     x = at.header(shape, grad.dtype)
     spec = make_spec("average_backward", at, axes, x, grad, (result,), divisor=common, count_padding=padded)
     return Call(_kernels.Plan(spec), (grad,), (result,), at)
@@ -374,7 +404,11 @@ def spread_apart(
 
 
 # By public function: each takes the sources, and the arguments in the order of the function's signature.
-CALLS: dict[str, Callable[[tuple[Any, ...], tuple[Any, ...]], Call]] = {"adaptive_shares2d": shares_call}
+CALLS: dict[str, Callable[[tuple[Any, ...], tuple[Any, ...]], Call]] = {
+    "adaptive_shares2d": shares_call,
+    "adaptive_max_pool1d_lengths": partial(extremum_lengths_call, "max"),
+    "adaptive_avg_pool1d_lengths": average_lengths_call,
+}
 for _n in RANKS:
     for _name in ("max", "min"):
         CALLS[f"{_name}_pool{_n}d"] = partial(extremum_call, _name, _n)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from numpool.arguments import LAYOUTS, choice, input_size, integer
-from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array, readable
+from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array
 from numpool.documents import document
-from numpool.geometry import Axis, from_table, is_channels_last, loose_axis
-from numpool.plan import Call, average_dtype, average_of, deliver, extremum_of, perform, pool, scattered
+from numpool.geometry import is_channels_last, loose_axis
+from numpool.plan import Call, average_dtype, deliver, perform, pool, scattered
 from numpool.pooling import Array, shape_of
 
 __all__ = [
@@ -290,43 +290,27 @@ def dynamic_k(layer: int, layers: int, length: int, k_top: int) -> int:
 # --- over time -------------------------------------------------------------------------------------------------------
 
 
-def time_axis(x: np.ndarray, layout: str, lengths: np.ndarray, axis: int) -> tuple[np.ndarray, Axis]:
-    """`x` and the one window over the first `lengths` steps of each sample."""
-    steps = x.shape[axis]
-    x, at = readable(x, layout)
-    if 0 not in at.order[: at.leads] and x.ndim == 3:  # the samples became lanes: they would share a window
-        x, at = readable(np.ascontiguousarray(x), layout)
-    leads = at.order[: at.leads]
-    along = [-1 if a == 0 and x.ndim == 3 else 1 for a in leads]
-    taps = np.broadcast_to(lengths.reshape(along), [x.shape[a] for a in leads]).reshape(-1, 1)
-    return x, from_table(steps, np.zeros_like(taps), taps)
-
-
 def over_time(
-    x: np.ndarray,
-    layout: str,
-    axis: int,
-    lengths: np.ndarray | None,
-    results: tuple[Result, ...],
-    whole: tuple[str, tuple[Any, ...]],
-    make: Callable[[np.ndarray, Axis], Call],
-    out: Any,
+    name: str, x: np.ndarray, lengths: npt.ArrayLike | None, axis: int, options: tuple[Any, ...], results: Any, out: Any
 ) -> Arrays:
     """One window over the steps of each sample, whose axis goes.
 
-    `whole`: the adaptive operation that is the same where all steps count, and its arguments; `make`: the call for a
-    window of a table.
+    `name` of adaptive pooling to one output, which it is where all steps count; `options` are the arguments behind its
+    output size, and those of the call with lengths.
     """
-    shape = results[0].shape
+    counted = checked_lengths(lengths, x.shape, axis)
 
     def compute(outs: Arrays | None) -> Arrays:
-        if 0 in shape:
-            return outs or tuple(np.empty(shape, r.dtype) for r in results)
-        if lengths is None:
-            given = tuple(np.expand_dims(o, axis) for o in outs) if outs else None
-            made = pool(whole[0], (x,), whole[1], given if given is None or len(given) > 1 else given[0])
-            return outs or tuple(r.squeeze(axis) for r in made)
-        return tuple(r.reshape(shape) for r in perform(make(*time_axis(x, layout, lengths, axis)), None, (x,)))
+        if 0 in results[0].shape:
+            return outs or tuple(np.empty(r.shape, r.dtype) for r in results)
+        given = tuple(np.expand_dims(o, axis) for o in outs) if outs else None
+        into = given if given is None or len(given) > 1 else given[0]
+        if counted is None:
+            made = pool(name, (x,), (1, *options), into)
+        else:
+            windows = np.stack([np.zeros_like(counted), counted], -1)[:, None]
+            made = pool(f"{name}_lengths", (x, windows), options, into)
+        return outs or tuple(r.squeeze(axis) for r in made)
 
     return perform(Call(None, (x,), results, compute=compute), out, (x,))
 
@@ -390,16 +374,10 @@ def max_over_time(
            [4]])
     """
     x, known, axis = sequence(x, layout)
-    counted = checked_lengths(lengths, x.shape, axis)
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
     results = (Result(shape, x.dtype),) + (Result(shape, np.dtype(np.int64)),) * bool(return_indices)
-    whole = ("adaptive_max_pool1d", (1, 1 if return_indices else 0, known, "plane"))
-    index = "plane" if return_indices else None
-
-    def make(own: np.ndarray, window: Axis) -> Call:
-        return extremum_of("max", own, known, (window,), index)
-
-    made = over_time(x, known, axis, counted, results, whole, make, out)
+    options = (1 if return_indices else 0, known, "plane")
+    made = over_time("adaptive_max_pool1d", x, lengths, axis, options, results, out)
     return (made[0], made[1]) if return_indices else made[0]
 
 
@@ -481,16 +459,9 @@ def avg_over_time(
            [3.]])
     """
     x, known, axis = sequence(x, layout)
-    counted = checked_lengths(lengths, x.shape, axis)
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
     result = Result(shape, average_dtype(dtype, x.dtype))
-
-    whole = ("adaptive_avg_pool1d", (1, known, dtype))
-
-    def make(own: np.ndarray, window: Axis) -> Call:
-        return average_of(own, known, (window,), dtype)
-
-    return over_time(x, known, axis, counted, (result,), whole, make, out)[0]
+    return over_time("adaptive_avg_pool1d", x, lengths, axis, (known, dtype), (result,), out)[0]
 
 
 @document

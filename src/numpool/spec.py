@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from numpool import _kernels
 from numpool.arrays import FLOATS, Header, Lying, Place, Result, extent, name_of
 from numpool.blocks import axis_words, blocks, is_turned
-from numpool.flatten import LEAST_COLUMNS, LEAST_LANES, LEAST_LINE, flatten
-from numpool.geometry import UNIT, Axis
+from numpool.flatten import LEAST_COLUMNS, LEAST_LANES, LEAST_LINE, flatten, is_lone
+from numpool.geometry import UNIT, Axis, number_of_tables
 from numpool.indices import Indices
 
 # The order of enum numpool_out (job.h): number types that an average can be written as.
@@ -82,6 +82,8 @@ def make_spec(
     clipped = operation == "average" and not all(a.inside for a in axes)
     ordered = name_of(x.dtype) in FLOATS and (operation == "wide_average" or clipped)
     way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
+    if is_lone(axes) and not (extremum and lanes == 1):
+        way = "down"  # in every layout: sums have one order
     any_order = operation in ("max", "min", "argmax", "argmin")
     most_columns = max(LEAST_COLUMNS, _kernels.vector_bytes() // x.itemsize) if any_order else 0
     least_line = 1 if way == "across" else 0
@@ -89,7 +91,7 @@ def make_spec(
         least_line = LEAST_LINE if extremum else 1
     flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way, most_columns, least_line)
     d, h, w = flat.axes
-    own_tables = any(a.table is not None and len(a.table) > 1 for a in flat.axes)
+    tables, planes = number_of_tables(flat.axes), prod(flat.lead)
     leads = len(flat.lead)
     lead, heads = flat.lead, [own[:leads] for own in flat.steps]
     inner = [own[leads:] for own in flat.steps]
@@ -98,7 +100,7 @@ def make_spec(
         heads = [[*head, step * (n in (1, 2))] for n, (head, (step, _, _)) in enumerate(zip(heads, inner, strict=True))]
     lead, heads = merged(lead, heads)
     stacked = lead and [head[-1] for head in heads[:2]] == [h.size * inner[0][1], h.out * inner[1][1]]
-    if stacked and d is UNIT and h.tiles and not own_tables and not backward and (extremum or divisor):
+    if stacked and d is UNIT and h.tiles and tables == 1 and not backward and (extremum or divisor):
         # Planes without a gap between them, and no window across it: a single tall plane.
         h = replace(h, size=h.size * lead[-1], out=h.out * lead[-1], after=0)
         for row in (lead, *heads):
@@ -129,7 +131,7 @@ def make_spec(
         "cost": x.nbytes + y.nbytes,
         "parts": False,
         "way": None,
-        "own_tables": own_tables,
+        "sharing": planes // tables if tables > 1 else 0,
         "turned": None,
     }
     if index:
@@ -144,9 +146,9 @@ def make_spec(
     spec |= blocks(operation, name_of(x.dtype), (d, h, w), lanes, rows, divisor, numbered, vectors)
     if scatter:
         spec |= {"block": (h.size, w.size, lanes), "way": "scatter"}
-    if own_tables:  # blocks keep to a plane
+    if tables > 1:  # blocks keep to a plane
         block: Any = spec["block"]
-        spec["block"] = (h.out if block[0] >= h.out else 1, *block[1:])
+        spec["block"] = (next(n for n in range(min(block[0], h.out), 0, -1) if h.out % n == 0), *block[1:])
     return spec
 
 
@@ -185,10 +187,11 @@ def turned_spec(
     )
     things = (x.strides, y.strides, index.array.strides if index else y.strides, index.steps if index else x.strides)
     lead, heads = merged(at.split(x.shape)[0], [at.split(own)[0] for own in things])
-    planes = prod(lead)
+    planes, tables = prod(lead), number_of_tables(axes)
     turned = {
         "lanes": lanes,
-        "planes": planes,
+        "planes": planes // tables,
+        "alike": tables,
         "pixels": prod(a.size for a in axes),
         "results": prod(a.out for a in axes),
         "size": x.itemsize,
@@ -197,7 +200,9 @@ def turned_spec(
         "heads": heads,
     }
     cost = x.nbytes + y.nbytes
-    return spec | {"outputs": at.outputs(results), "planes": planes, "cost": cost, "turned": turned}
+    sharing = planes // tables if tables > 1 else 0
+    own = {"outputs": at.outputs(results), "planes": planes, "cost": cost, "turned": turned, "sharing": sharing}
+    return spec | own
 
 
 # What the kernels call their axes, in explain's words.
