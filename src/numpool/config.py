@@ -90,9 +90,8 @@ def explain(function: Callable[..., Any] | str, x: Any, *args: Any, **kwargs: An
     name = function if isinstance(function, str) else getattr(function, "__name__", "")
     public = getattr(numpool, name, None) if name in plan.CALLS else None
     if public is None or not (isinstance(function, str) or function is public):
-        raise ValueError(
-            f"explain needs a pooling function or its name, one of {', '.join(sorted(plan.CALLS))}; got {function!r}"
-        )
+        known = ", ".join(sorted(n for n in plan.CALLS if hasattr(numpool, n)))
+        raise ValueError(f"explain needs a pooling function or its name, one of {known}; got {function!r}")
     given = inspect.signature(public).bind(x, *args, **kwargs)
     given.apply_defaults()
     arrays = tuple(given.arguments.pop(key) for key in ("x", "grad_output", "indices") if key in given.arguments)

@@ -13,7 +13,7 @@ from numpool.arguments import LAYOUTS, RANKS, choice
 from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, name_of
 from numpool.documents import document, documented
 from numpool.geometry import Axis, output_shape, spatial_axes, spatial_sizes, whole_axis, windows
-from numpool.plan import average_of, deliver, extremum_of, perform, spread_of
+from numpool.plan import deliver, window_maxima, window_spread, window_sums
 from numpool.pooling import Array, Ints, Layout, Padding, Stride
 from numpool.taps import padded, taps, unpadded
 
@@ -68,10 +68,6 @@ def raised(x: np.ndarray, p: float) -> np.ndarray:
         return np.asarray(np.power(x, p))
 
 
-def summed(x: np.ndarray, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
-    return perform(average_of(x, layout, axes, np.float64, 1), None, (x,))[0]
-
-
 def narrowed(y: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     """`y` in the dtype of a result; what does not fit is infinite."""
     with np.errstate(over="ignore", under="ignore"):
@@ -91,17 +87,17 @@ def norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.nd
         return quick_norms(x.astype(np.float32, copy=False), p, layout, axes)
     plain = absolute(x)
     if p == inf:
-        largest = perform(extremum_of("max", plain, layout, axes, None), None, ())[0]
-        return np.maximum(largest, 0)  # a window without an element gave -inf; NaN stays
+        largest: np.ndarray = np.maximum(window_maxima(plain, layout, axes), 0)  # -inf without an element; NaN stays
+        return largest
     if p <= SAFE_POWER and x.dtype.itemsize < 8:
-        return root(summed(raised(plain, p), layout, axes), p, 1.0)
+        return root(window_sums(raised(plain, p), layout, axes, np.float64), p, 1.0)
     top = np.max(plain, where=np.isfinite(plain), initial=0)
     scale = float(2.0 ** np.floor(np.log2(top))) if top > 0 else 1.0
     scale = min(max(scale, 2.0**-1000), 2.0**1000)
-    sums = summed(raised(plain / scale, p), layout, axes)
+    sums = window_sums(raised(plain / scale, p), layout, axes, np.float64)
     y, small = root(sums, p, scale), sums < LEAST_SUM
     if small.any():
-        small &= perform(extremum_of("max", plain, layout, axes, None), None, ())[0] > 0
+        small &= window_maxima(plain, layout, axes) > 0
     if small.any():
         y[small] = rescaled(plain, p, layout, axes, small)
     return y
@@ -126,11 +122,11 @@ def quick_norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) ->
         powers = np.square(x) if p == 2 else np.abs(x)
         if p == 3:
             powers *= np.square(x)
-        sums = perform(average_of(powers, layout, axes, np.float32, 1), None, ())[0]
+        sums = window_sums(powers, layout, axes, np.float32)
         odd = ~np.isfinite(sums)
         small = sums < LEAST_QUICK_SUM
         if p > 1 and small.any():
-            odd |= small & (perform(extremum_of("max", np.abs(x), layout, axes, None), None, ())[0] > 0)
+            odd |= small & (window_maxima(np.abs(x), layout, axes) > 0)
         y = cube_root(sums) if p == 3 else root(sums, p, 1)
         if odd.any():
             total = np.zeros(int(odd.sum()))
@@ -183,7 +179,7 @@ def norm_gradient(
     if 1 <= p <= 3 and mild and all(a.dilation == 1 for a in axes):  # the factors apart neither overflow nor vanish
         with np.errstate(divide="ignore", invalid="ignore"):
             weights = np.where(y == 0, number(0), g / raised(y, p - 1) if p != 1 else g)
-        total = perform(spread_of(weights, x.shape, layout, axes, 1), None, ())[0]
+        total = window_spread(weights, x.shape, layout, axes)
         total *= x if p in (2, 3) else np.sign(x)
         if p not in (1, 2):
             total *= np.abs(x) if p == 3 else raised(absolute(x), p - 1)

@@ -403,11 +403,24 @@ def spread_apart(
     return shares.astype(grad.dtype, copy=False)
 
 
-# By public function: each takes the sources, and the arguments in the order of the function's signature.
+def parts_call(kind: str, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    """The call of `window_sums`, `window_maxima` or `window_spread`."""
+    layout, words, dtype, shape = args
+    axes = tuple(Axis(*own) for own in words)
+    if kind == "sums":
+        return average_of(sources[0], layout, axes, dtype, 1)
+    if kind == "maxima":
+        return extremum_of("max", sources[0], layout, axes, None)
+    return spread_of(sources[0], shape, layout, axes, 1)
+
+
+# By public function, or by the name of a part of some: each takes the sources, and the arguments in the order of the
+# function's signature.
 CALLS: dict[str, Callable[[tuple[Any, ...], tuple[Any, ...]], Call]] = {
     "adaptive_shares2d": shares_call,
     "adaptive_max_pool1d_lengths": partial(extremum_lengths_call, "max"),
     "adaptive_avg_pool1d_lengths": average_lengths_call,
+    **{kind: partial(parts_call, kind) for kind in ("sums", "maxima", "spread")},
 }
 for _n in RANKS:
     for _name in ("max", "min"):
@@ -465,3 +478,22 @@ def pool(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: An
         _kernels.remember(operation, arrays, args, call.plan)
     sources = tuple(a for a in (*arrays, *call.arrays) if isinstance(a, np.ndarray))
     return perform(call, out, sources)
+
+
+def words_of(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], ...]:
+    """Regular windows as what a plan is found by."""
+    return tuple((a.size, a.out, a.kernel, a.stride, a.dilation, a.before, a.after) for a in axes)
+
+
+def window_sums(x: np.ndarray, layout: str, axes: tuple[Axis, ...], dtype: Any) -> np.ndarray:
+    """The sum of each regular window, in a new array, as are those of the next two."""
+    return pool("sums", (x,), (layout, words_of(axes), dtype, None), None)[0]
+
+
+def window_maxima(x: np.ndarray, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
+    return pool("maxima", (x,), (layout, words_of(axes), None, None), None)[0]
+
+
+def window_spread(grad: np.ndarray, shape: Shape, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
+    """The gradient of `window_sums`."""
+    return pool("spread", (grad,), (layout, words_of(axes), None, shape), None)[0]
