@@ -15,9 +15,9 @@ import ml_dtypes
 import numpy as np
 
 import numpool
-from numpool import plan
+from numpool import arrays
 
-DTYPES = plan.DTYPES
+DTYPES = arrays.DTYPES
 LAYOUTS = ("NCHW", "NHWC")
 LAYOUTS_OF = {1: ("NCL", "NLC"), 2: LAYOUTS, 3: ("NCDHW", "NDHWC")}  # by spatial rank
 FLOATS = ("float16", "bfloat16", "float32", "float64")

@@ -23,7 +23,8 @@ from cases import (
 )
 
 import numpool
-from numpool import _kernels, blocks, plan, threads
+from numpool import _kernels, blocks, threads
+from numpool import backward as calls
 
 LEVELS = numpool.levels()
 INDICES = ("plane", "window", "tensor", "nhwc")
@@ -292,14 +293,14 @@ def ways(monkeypatch, call):
 
     With vectors below 64 bytes one thread scatters after all; several gather.
     """
-    results, make = [], plan.make_spec
+    results, make = [], calls.make_spec
     for way, least, rows in (("gather", 0, 1), ("gather", 0, 1000), ("scatter", 1024, 1)):
         made = []
         with monkeypatch.context() as patch:
             for name, value in (("GATHER_BYTES", 1), ("GATHER_ROWS", rows), ("GATHER_VECTOR", least)):
                 patch.setattr(blocks, name, value)
             keep = partial(lambda into, *args, **words: into.append(make(*args, **words)) or into[-1], made)
-            patch.setattr(plan, "make_spec", keep)
+            patch.setattr(calls, "make_spec", keep)
             _kernels.forget()
             results.append(call().copy())
         _kernels.forget()

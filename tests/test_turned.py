@@ -10,7 +10,7 @@ import pytest
 from cases import AVG_CASES, CASES, CORE, DTYPES, LINES, STORAGES, VOLUMES, bits, special_data
 
 import numpool
-from numpool import _kernels, blocks, plan
+from numpool import _kernels, backward, blocks, forward, geometry, plan, spec
 
 INDICES = ("plane", "window", "tensor", "nhwc")
 LAYOUTS = {1: "NCL", 2: "NCHW", 3: "NCDHW"}
@@ -22,7 +22,7 @@ each_case = pytest.mark.parametrize("case", CASES + LINES + VOLUMES, ids=str)
 @contextmanager
 def turning(monkeypatch, wanted):
     """Every call that can turn its planes does, or none does. Yields a list of the plans made."""
-    made, make = [], plan.make_spec
+    made, make = [], spec.make_spec
 
     def spy(*args, **words):
         made.append(make(*args, **words))
@@ -30,7 +30,8 @@ def turning(monkeypatch, wanted):
 
     with monkeypatch.context() as patch:
         patch.setattr(blocks, "pays", lambda *args: wanted)
-        patch.setattr(plan, "make_spec", spy)
+        for room in (forward, backward):
+            patch.setattr(room, "make_spec", spy)
         _kernels.forget()
         yield made
     _kernels.forget()
@@ -148,8 +149,8 @@ def test_gradients_of_adaptive_averages_go_one_axis_after_the_other(monkeypatch,
         grad, known = data((*shape[:2], *output), dtype), shape
         if layout == "NHWC":
             grad, known = np.ascontiguousarray(np.moveaxis(grad, 1, -1)), (shape[0], *shape[2:], shape[1])
-        axes = plan.adaptive_windows(known, layout, output)
-        want = plan.perform(plan.spread_of(grad, known, layout, axes), None, ())[0]
+        axes = geometry.adaptive_windows(known, layout, output)
+        want = plan.perform(backward.spread_of(grad, known, layout, axes), None, ())[0]
         for wanted in (False, True):
             with turning(monkeypatch, wanted):
                 for out in (None, np.empty(known, dtype)):

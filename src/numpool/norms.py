@@ -11,9 +11,11 @@ import numpy.typing as npt
 from numpool.adaptive import gradient_kept, layout_of
 from numpool.arguments import LAYOUTS, RANKS, choice
 from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, name_of
+from numpool.backward import window_sums_backward
 from numpool.documents import document, documented
+from numpool.forward import window_maxima, window_sums
 from numpool.geometry import Axis, output_shape, spatial_axes, spatial_sizes, whole_axis, windows
-from numpool.plan import deliver, window_maxima, window_spread, window_sums
+from numpool.plan import deliver
 from numpool.pooling import Array, Ints, Layout, Padding, Stride
 from numpool.taps import padded, taps, unpadded
 
@@ -179,7 +181,7 @@ def norm_gradient(
     if 1 <= p <= 3 and mild and all(a.dilation == 1 for a in axes):  # the factors apart neither overflow nor vanish
         with np.errstate(divide="ignore", invalid="ignore"):
             weights = np.where(y == 0, number(0), g / raised(y, p - 1) if p != 1 else g)
-        total = window_spread(weights, x.shape, layout, axes)
+        total = window_sums_backward(weights, x.shape, layout, axes)
         total *= x if p in (2, 3) else np.sign(x)
         if p not in (1, 2):
             total *= np.abs(x) if p == 3 else raised(absolute(x), p - 1)

@@ -12,9 +12,10 @@ from typing import Any, Literal, Protocol, TypeAlias, cast, overload
 
 import numpy.typing as npt
 
+from numpool import backward, forward
 from numpool.arguments import LAYOUTS, RANKS
 from numpool.documents import documented
-from numpool.plan import pool
+from numpool.plan import CALLS, pool
 
 __all__ = [
     "avg_pool1d",
@@ -36,6 +37,8 @@ __all__ = [
     "min_pool3d",
     "min_pool3d_backward",
 ]
+
+CALLS.update(forward.CALLS | backward.CALLS)
 
 Array: TypeAlias = npt.NDArray[Any]
 Ints: TypeAlias = int | Sequence[int]

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from numpool.arguments import LAYOUTS, choice, integer
 from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array
 from numpool.documents import document
+from numpool.forward import average_dtype
 from numpool.geometry import is_channels_last, spatial_sizes
-from numpool.plan import average_dtype, deliver, pool
+from numpool.plan import deliver, pool
 from numpool.pooling import Array
 
 __all__ = ["spatial_pyramid_pool2d", "spatial_pyramid_pool2d_backward"]

@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from numpool.arguments import INDEXES, LAYOUTS, choice, each, input_size
 from numpool.arrays import DTYPES, FLOATS, Result, checked_array, name_of
+from numpool.backward import scattered
 from numpool.documents import document, documented
+from numpool.forward import extremum_of
 from numpool.geometry import Axis, from_table, is_channels_last, loose_axis, output_shape, spatial_sizes, windows
 from numpool.indices import Indices
-from numpool.plan import deliver, extremum_of, perform, pool, scattered
+from numpool.plan import deliver, perform, pool
 from numpool.pooling import Array, Index, Ints, Layout, Padding, Stride, shape_of
 from numpool.taps import inside, padded, taps
 

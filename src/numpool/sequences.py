@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from numpool.arguments import LAYOUTS, choice, input_size, integer
 from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array
+from numpool.backward import scattered
 from numpool.documents import document
+from numpool.forward import average_dtype
 from numpool.geometry import is_channels_last, loose_axis
-from numpool.plan import Call, average_dtype, deliver, perform, pool, scattered
+from numpool.plan import Call, deliver, perform, pool
 from numpool.pooling import Array, shape_of
 
 __all__ = [
