@@ -1,4 +1,4 @@
-# Plans found again: `attempt` runs that of a call seen before.
+# Plans found again: `pool` runs that of a call seen before.
 
 cdef object np_dtype = np.dtype
 
@@ -98,20 +98,26 @@ cdef Plan find(str operation, tuple arrays, tuple args):
     return plan
 
 
-def attempt(str operation, tuple arrays, tuple args, out, threads):
-    """The results of a call like an earlier one, by its plan; or None, where the call must be looked at in full.
+cdef object in_full = None      # looks at a call in full, and makes its results
+cdef object threads_for = None  # how many threads a call of so many bytes takes
 
-    `threads` says how many a call of so many bytes takes.
-    """
+
+def meet(looks, threads):
+    """The Python room's functions for what is not known here."""
+    global in_full, threads_for
+    in_full, threads_for = looks, threads
+
+
+def pool(str operation, tuple arrays, tuple args, out):
+    """The results of every pooling call: by the plan of an earlier one like it, or else as `in_full` makes them."""
     cdef tuple outs = None
+    cdef object results = None
     cdef Plan plan = find(operation, arrays, args)
-    if plan is None:
-        return None
-    if out is not None:
+    if plan is not None and out is not None:
         outs = plan.accepts(arrays, out)
-        if outs is None:
-            return None
-    return plan.perform(arrays, outs, threads(plan.cost))
+    if plan is not None and (out is None or outs is not None):
+        results = plan.perform(arrays, outs, threads_for(plan.cost))
+    return in_full(operation, arrays, args, out) if results is None else results
 
 
 def remember(str operation, tuple arrays, tuple args, Plan plan):

@@ -34,9 +34,13 @@ class Plan:
         self, arrays: tuple[Any, ...], outs: tuple[np.ndarray, ...] | None, threads: int
     ) -> tuple[np.ndarray, ...] | None: ...
 
-def attempt(
-    operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: Any, threads: Callable[[int], int]
-) -> tuple[np.ndarray, ...] | None: ...
+def meet(
+    looks: Callable[[str, tuple[Any, ...], tuple[Any, ...], Any], tuple[np.ndarray, ...]],
+    threads: Callable[[int], int],
+) -> None: ...
+def pool(
+    operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: Any
+) -> tuple[np.ndarray, ...]: ...
 def remember(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], plan: Plan) -> None: ...
 def move(
     index: np.ndarray,

@@ -75,19 +75,15 @@ def written(outs: Arrays, results: Arrays) -> Arrays:
     return outs
 
 
-def pool(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: Any) -> Arrays:
-    """Every pooling call: by the plan of an earlier one like it, else checked in full.
-
-    Returns
-    -------
-    tuple of arrays
-        The results, `out` where it was given.
-    """
-    found = _kernels.attempt(operation, arrays, args, out, plan_threads)
-    if found is not None:
-        return found
+def in_full(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: Any) -> Arrays:
+    """A call for which no plan was found, or none that may write to `out`."""
     call = CALLS[operation](arrays, args)
     if call.plan is not None and all(a is b for a, b in zip(arrays, call.arrays, strict=False)):
         _kernels.remember(operation, arrays, args, call.plan)
     sources = tuple(a for a in (*arrays, *call.arrays) if isinstance(a, np.ndarray))
     return perform(call, out, sources)
+
+
+# Every pooling call: (operation, arrays, its other arguments, `out`) to the tuple of results, `out` where it was given.
+pool = _kernels.pool
+_kernels.meet(in_full, plan_threads)
