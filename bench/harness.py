@@ -1,11 +1,11 @@
 """Contestants of one job take turns in one process, and their medians make a row."""
 
 import gc
-from collections import deque
 from dataclasses import dataclass, field, replace
 from functools import cache
 from math import ceil
 from pathlib import Path
+from random import Random
 
 import numpy as np
 
@@ -128,15 +128,15 @@ def contest(timers, threads, *, rounds=15, budget=0.5, idle=0.0):
     """name -> median seconds of timers that take turns. `budget` is the seconds that one of them may spend, beyond
     AT_LEAST rounds; `threads` the most that one takes; `idle` the seconds of sleep before each call."""
     contestants = {name: Contestant(timer) for name, timer in timers.items()}
-    order = deque(contestants.values())
+    order, chance = list(contestants.values()), Random(0)
     gc.disable()
     for contestant in order:
         contestant.calibrate()
     for _ in range(rounds):
+        chance.shuffle(order)  # each finds the caches as another one leaves them, and not always the same one
         for contestant in order:
             if len(contestant.samples) < AT_LEAST or contestant.spent < budget:
                 contestant.sample(threads, idle)
-        order.rotate(1)
     gc.enable()
     return {name: contestant.median for name, contestant in contestants.items()}
 
