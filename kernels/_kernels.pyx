@@ -21,6 +21,8 @@ from libc.string cimport memcmp, memcpy
 
 from cython cimport final
 
+from math import prod
+
 import numpy as np
 
 cdef extern from "arrays.h":

@@ -6,21 +6,26 @@ cdef enum:
     LEAST_GATHERED = 16  # lanes of a block that is gathered: the longest vector, of 4-byte elements
 
 
-cdef bint overlap(object a, object b):
-    """Whether the memory between the first and the last byte of two arrays has anything in common."""
-    cdef char *low[2]
-    cdef char *high[2]
-    cdef int which, i
-    for which in range(2):
-        array = a if which == 0 else b
-        low[which] = high[which] = <char *>numpool_data(array)
-        for i in range(numpool_ndim(array)):
-            if numpool_strides(array)[i] < 0:
-                low[which] += numpool_strides(array)[i] * (numpool_dims(array)[i] - 1)
-            else:
-                high[which] += numpool_strides(array)[i] * (numpool_dims(array)[i] - 1)
-        high[which] += numpool_itemsize(array)
-    return low[0] < high[1] and low[1] < high[0]
+cdef struct Span:
+    ptrdiff_t low, high  # of an array's memory: its first byte, and the one behind its last, from where its data starts
+
+
+cdef Span span_of(object array):
+    cdef Span span
+    cdef int i
+    span.low, span.high = 0, numpool_itemsize(array)
+    for i in range(numpool_ndim(array)):
+        if numpool_strides(array)[i] < 0:
+            span.low += numpool_strides(array)[i] * (numpool_dims(array)[i] - 1)
+        else:
+            span.high += numpool_strides(array)[i] * (numpool_dims(array)[i] - 1)
+    return span
+
+
+cdef bint meet_in_memory(object a, const Span *of_a, object b, const Span *of_b):
+    cdef char *at_a = <char *>numpool_data(a)
+    cdef char *at_b = <char *>numpool_data(b)
+    return at_a + of_a.low < at_b + of_b.high and at_b + of_b.low < at_a + of_a.high
 
 
 cdef ptrdiff_t room(ptrdiff_t nbytes) noexcept:
@@ -45,6 +50,11 @@ cdef class Plan:
     cdef bint y_dense
     cdef readonly tuple outputs      # (shape to allocate, transposition or None, dtype) of each
     cdef numpool_layout results[2]   # the same, as they lie
+    cdef Span result_spans[2]
+    cdef Span source_spans[2]        # of the arrays of a call that is remembered
+    cdef Grid alone                  # the blocks on one thread, and their scratch at this level
+    cdef ptrdiff_t alone_bytes
+    cdef int level
     cdef readonly dict spec
     cdef list held                   # memory that the job points to
 
@@ -85,6 +95,9 @@ cdef class Plan:
             self.turn(spec["turned"])
         for (shape, axes, dtype), result in zip(self.outputs, range(2)):
             self.lay(&self.results[result], shape, axes or range(len(shape)), dtype)
+            self.result_spans[result].low, self.result_spans[result].high = 0, dtype.itemsize * prod(shape)
+        self.alone, self.level = self.grid(job.gradient, 1), level_now
+        self.alone_bytes = self.scratch(job, &self.alone)
 
     cdef const ptrdiff_t *hold(self, numbers) except NULL:
         """The numbers in memory that stays as long as the plan: a job is copied each call, and small without them."""
@@ -198,15 +211,19 @@ cdef class Plan:
         cdef char *aligned
         cdef int bad
         memcpy(&work.job, &self.job, sizeof(numpool_job))  # an assignment copies it twice
+        job.gradient = gradient
         work.block = block_of(level_now, self.dtype, self.operation)
         work.turned.lanes = 0
         if self.turned.lanes:  # else not worth a copy
             memcpy(&work.turned, &self.turned, sizeof(Turned))
         work.turns = level_list[level_now].turns
-        work.grid = self.grid(gradient, 1 if self.turned.lanes else threads)
+        if gradient == self.job.gradient and (threads == 1 or self.turned.lanes) and self.level == level_now:
+            work.grid, work.bytes = self.alone, self.alone_bytes
+        else:
+            work.grid = self.grid(gradient, 1 if self.turned.lanes else threads)
+            work.bytes = self.scratch(job, &work.grid)
         work.dense = self.y_dense
         work.sharing = self.sharing
-        job.gradient = gradient
         if table is not None and job.h.table != NULL:
             job.h.table = <const ptrdiff_t *>numpool_data(table)
         elif table is not None:
@@ -215,7 +232,7 @@ cdef class Plan:
         job.x.end = job.x.data + self.x_extent
         job.y.data = <char *>numpool_data(y)
         job.index.data = <char *>numpool_data(index) if index is not None else NULL
-        work.bytes = (self.scratch(job, &work.grid) + 127) // 64 * 64
+        work.bytes = (work.bytes + 127) // 64 * 64
         work.turned.lie.x.data, work.turned.lie.y.data, work.turned.lie.index.data = job.x.data, job.y.data, job.index.data
         shares = self.turned.groups if self.turned.lanes else work.grid.blocks
         team = min(threads, shares)
@@ -233,18 +250,24 @@ cdef class Plan:
     cdef tuple accepts(self, tuple arrays, out):
         """`out` as a tuple where it lies as a new result would and far from the inputs; None: look at it in full."""
         cdef tuple outs = (out,) if len(self.outputs) == 1 else tuple(out) if isinstance(out, (tuple, list)) else ()
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, j
         if len(outs) != len(self.outputs):
             return None
         for i in range(len(outs)):
             if not numpool_lies(outs[i], &self.results[i]):
                 return None
-            for b in arrays:
-                if overlap(outs[i], b):
+            for j in range(len(arrays)):
+                if meet_in_memory(outs[i], &self.result_spans[i], arrays[j], &self.source_spans[j]):
                     return None
-        if len(outs) == 2 and overlap(outs[0], outs[1]):
+        if len(outs) == 2 and meet_in_memory(outs[0], &self.result_spans[0], outs[1], &self.result_spans[1]):
             return None
         return outs
+
+    cdef int know(self, tuple arrays) except -1:
+        """That later calls have arrays like these."""
+        for i, array in enumerate(arrays):
+            self.source_spans[i] = span_of(array)
+        return 0
 
     cdef tuple allocate(self):
         if len(self.outputs) == 1:

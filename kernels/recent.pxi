@@ -100,12 +100,19 @@ cdef Plan find(str operation, tuple arrays, tuple args):
 
 cdef object in_full = None      # looks at a call in full, and makes its results
 cdef object threads_for = None  # how many threads a call of so many bytes takes
+cdef ptrdiff_t alone_below = 0  # bytes below which it is one
 
 
 def meet(looks, threads):
     """The Python room's functions for what is not known here."""
     global in_full, threads_for
     in_full, threads_for = looks, threads
+
+
+def set_alone_below(ptrdiff_t nbytes):
+    """A call of fewer bytes takes one thread; of others `threads_for` knows."""
+    global alone_below
+    alone_below = nbytes
 
 
 def pool(str operation, tuple arrays, tuple args, out):
@@ -116,7 +123,7 @@ def pool(str operation, tuple arrays, tuple args, out):
     if plan is not None and out is not None:
         outs = plan.accepts(arrays, out)
     if plan is not None and (out is None or outs is not None):
-        results = plan.perform(arrays, outs, threads_for(plan.cost))
+        results = plan.perform(arrays, outs, 1 if plan.cost < alone_below else threads_for(plan.cost))
     return in_full(operation, arrays, args, out) if results is None else results
 
 
@@ -126,6 +133,7 @@ def remember(str operation, tuple arrays, tuple args, Plan plan):
     if key is not None:
         if len(plans) >= 1024:
             forget()
+        plan.know(arrays)
         plans[key] = plan
 
 

@@ -34,8 +34,8 @@ _chosen_threads: int | None = None
 
 # Bytes a thread below which another is not worth calling: to wake one takes a third of such a call (bench/README.md).
 _min_bytes = 256 * 1024
-# Below this no second thread can get its share. Kept beside _min_bytes so that small calls pay for one comparison.
-_serial_below = 2 * _min_bytes
+# Below twice that no second thread can get its share: small calls need not even ask.
+_kernels.set_alone_below(2 * _min_bytes)
 
 # A forked child has the lists and locks of its parent's team (kernels/team.h), in any state, but none of its threads.
 _forked = False
@@ -242,17 +242,18 @@ def min_bytes_per_thread(nbytes: int) -> Iterator[None]:
 
     A hook for tests: 1 splits even tiny arrays among threads.
     """
-    global _min_bytes, _serial_below
-    before = _min_bytes
-    _min_bytes, _serial_below = nbytes, 2 * nbytes
+    global _min_bytes
+    before, _min_bytes = _min_bytes, nbytes
+    _kernels.set_alone_below(2 * nbytes)
     try:
         yield
     finally:
-        _min_bytes, _serial_below = before, 2 * before
+        _min_bytes = before
+        _kernels.set_alone_below(2 * before)
 
 
 def plan_threads(nbytes: int) -> int:
     """How many threads a call that touches `nbytes` bytes takes."""
-    if nbytes < _serial_below or _forked or not _kernels.has_openmp:
+    if nbytes < 2 * _min_bytes or _forked or not _kernels.has_openmp:
         return 1
     return min(get_num_threads(), nbytes // _min_bytes, MOST_THREADS)
