@@ -116,6 +116,24 @@ def lines():
             yield Row(f"{name} 16x128x4096 k{window[0]} s{window[1]}", run, torch_peer(name, x, *window), size(x, out))
 
 
+def siblings():
+    """Windows of four taps over one, two and three axes of as many bytes: those over two are the others' peer."""
+    x = array(8, 64, 8, 32, 32)
+    kernels = {1: 4, 2: 2, 3: (1, 2, 2)}
+    shapes = {1: (8, 64, 8 * 32 * 32), 2: (8, 64, 8 * 32, 32), 3: x.shape}
+    for last in (False, True):
+        for op in ("max", "avg"):
+            runs, sizes = {}, {}
+            for rank, shape in shapes.items():
+                layout = (("NLC", "NHWC", "NDHWC") if last else ("NCL", "NCHW", "NCDHW"))[rank - 1]
+                own = channels_last(x.reshape(shape)) if last else x.reshape(shape)
+                pool = partial(getattr(numpool, f"{op}_pool{rank}d"), own, kernels[rank], layout=layout)
+                runs[rank], sizes[rank] = partial(pool, out=pool()), size(own, pool())
+            for rank in (1, 3):
+                title = f"{op}_pool{rank}d k{kernels[rank]} beside 2x2, channels {'last' if last else 'first'}"
+                yield Row(title, runs[rank], {f"{op}_pool2d": runs[2]}, sizes[rank])
+
+
 def adaptive():
     for shape, output in (((8, 512, 14, 14), 1), ((8, 512, 14, 14), 7), ((8, 512, 20, 20), 7), ((8, 64, 60, 60), 6)):
         x = array(*shape)
@@ -211,7 +229,7 @@ def others():
     yield Row("spatial_pyramid_pool2d 8x256x28x28 1, 2, 4", run, {}, size(x))
 
 
-GROUPS = {f.__name__: f for f in (lines, volumes, adaptive, norms, sampled, sequences, others)}
+GROUPS = {f.__name__: f for f in (lines, siblings, volumes, adaptive, norms, sampled, sequences, others)}
 
 
 def copying(nbytes):
