@@ -16,8 +16,7 @@ import numpy as np
 
 import numpool
 from numpool.arguments import INDEXES, LAYOUTS
-from numpool.arrays import FLOATS
-from numpool.arrays import DTYPES
+from numpool.arrays import DTYPES, FLOATS
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
