@@ -3,6 +3,7 @@
 cdef enum:
     MOST_SHARES = 64     # blocks of a pass that goes over whole planes, or over the indices alone
     LEAST_SHARE = 32     # lanes of such a block
+    LITTLE_SCRATCH = 2048  # bytes that are not worth an allocation
     LEAST_GATHERED = 16  # lanes of a block that is gathered: the longest vector, of 4-byte elements
 
 
@@ -207,6 +208,7 @@ cdef class Plan:
         cdef Work work
         cdef numpool_job *job = &work.job
         cdef ptrdiff_t team, shares
+        cdef char little[LITTLE_SCRATCH]
         cdef char *memory
         cdef char *aligned
         cdef int bad
@@ -237,14 +239,17 @@ cdef class Plan:
         shares = self.turned.groups if self.turned.lanes else work.grid.blocks
         team = min(threads, shares)
         work.parts = 1 if team == 1 else min(shares, team * PARTS_A_THREAD)
-        memory = <char *>malloc(team * (work.bytes + NUMPOOL_RANGE) + 64)
+        memory = little
+        if team * (work.bytes + NUMPOOL_RANGE) + 64 > LITTLE_SCRATCH:
+            memory = <char *>malloc(team * (work.bytes + NUMPOOL_RANGE) + 64)
         if memory == NULL:
             raise MemoryError(f"numpool: no memory for {team * work.bytes} bytes of scratch")
         aligned = memory + (64 - <uintptr_t>memory % 64)
         work.scratch = aligned + team * NUMPOOL_RANGE
         with nogil:
             bad = numpool_share(run_part, &work, work.parts, team, aligned)
-        free(memory)
+        if memory != little:
+            free(memory)
         return bad
 
     cdef tuple accepts(self, tuple arrays, out):

@@ -144,6 +144,15 @@ static int FN(slides)(const numpool_job *job, ptrdiff_t lanes)
            && h->before < h->kernel && (h->out - 1) * h->stride - h->before < h->in; /* each window has a row */
 }
 
+/* Whether every window has all its taps. */
+ALWAYS_INLINE int FN(stays_inside)(const numpool_job *job)
+{
+    ptrdiff_t top, bottom, inner, outer;
+    numpool_interior(&job->h, &top, &bottom);
+    numpool_interior(&job->w, &inner, &outer);
+    return top == 0 && bottom >= job->h.out && inner == 0 && outer >= job->w.out;
+}
+
 /* Bytes from one scratch row to the next. */
 ALWAYS_INLINE ptrdiff_t FN(slide_pitch)(const numpool_job *job, ptrdiff_t cols)
 {
@@ -151,12 +160,15 @@ ALWAYS_INLINE ptrdiff_t FN(slide_pitch)(const numpool_job *job, ptrdiff_t cols)
     return (vectors + 1) * LANES * ELEM_SIZE;
 }
 
-/* Scratch: a row of nothing and the copies of rows; or a pixel of nothing, one beside the image, and those that are kept. */
+/* Scratch: a row of nothing and the copies of rows; or a pixel of nothing, one beside the image, and those that are kept, with
+ * one more. */
 static ptrdiff_t FN(slide_bytes)(const numpool_job *job, const numpool_tile *tile)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
-    return lanes == 1 ? (job->h.kernel + 1) * FN(slide_pitch)(job, cols)
-                      : lanes * (2 * ELEM_SIZE + (1 + job->w.kernel - job->w.stride) * ACC_SIZE);
+    const ptrdiff_t kept = numpool_max(job->w.kernel - job->w.stride, 0);
+    if (lanes > 1 && !kept && FN(stays_inside)(job))
+        return 0;
+    return lanes == 1 ? (job->h.kernel + 1) * FN(slide_pitch)(job, cols) : lanes * (2 * ELEM_SIZE + (kept + 1) * ACC_SIZE);
 }
 
 static void FN(fill_elements)(char *to, ptrdiff_t bytes, ELEM element)
