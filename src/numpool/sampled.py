@@ -17,7 +17,7 @@ from numpool.geometry import Axis, from_table, is_channels_last, loose_axis, out
 from numpool.indices import Indices
 from numpool.plan import deliver, perform, pool
 from numpool.pooling import Array, Index, Ints, Layout, Padding, Stride, shape_of
-from numpool.taps import inside, padded, taps
+from numpool.taps import inside, padded, picked, taps
 
 __all__ = [
     "fractional_max_pool2d",
@@ -333,8 +333,8 @@ def drawn(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The values drawn and the numbers of their taps; -1 where a window has none."""
     around = padded(x, layout, axes, 0)
-    values, weights = (list(taps(a, layout, axes)) for a in (around, weights_of(around)))
-    shape = values[0].shape
+    weights = list(taps(weights_of(around), layout, axes))
+    shape = weights[0].shape
     steps = np.empty((len(weights), *shape))  # the weights of the taps up to each
     steps[0] = weights[0]
     with np.errstate(over="ignore"):
@@ -349,14 +349,13 @@ def drawn(
     u = rng.random((*shape[:-3], shape[-1], *shape[-3:-1]) if last else shape)
     goal = (np.moveaxis(u, -3, -1) if last else u) * steps[-1]
     goal = np.minimum(goal, np.nextafter(steps[-1], 0))  # rounded, u * total may be the total
-    drawn_values, chosen = values[0].copy(), np.zeros(shape, np.int64)
-    for step, value in zip(steps, values[1:], strict=False):
-        beyond = step <= goal
-        chosen += beyond
-        np.copyto(drawn_values, value, where=beyond)
-    nothing = steps[-1] == 0
-    chosen[nothing], drawn_values[nothing] = -1, 0
-    return drawn_values, chosen
+    beyond = np.zeros(shape, np.uint8 if len(weights) < 256 else np.int64)
+    for step in steps[:-1]:
+        beyond += step <= goal
+    chosen = beyond.astype(np.int64)
+    values, nothing = picked(around, layout, axes, chosen), steps[-1] == 0
+    chosen[nothing], values[nothing] = -1, 0
+    return values, chosen
 
 
 def odd_weights(weights: np.ndarray, there: np.ndarray) -> np.ndarray:

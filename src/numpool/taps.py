@@ -30,6 +30,21 @@ def taps(x: np.ndarray, layout: str, axes: tuple[Axis, ...]) -> Iterator[np.ndar
         yield x[tuple(where)]
 
 
+def picked(x: np.ndarray, layout: str, axes: tuple[Axis, ...], numbers: np.ndarray) -> np.ndarray:
+    """Of every window the tap of its number, a new array; `x` is padded."""
+    x = np.ascontiguousarray(x)
+    steps, spatial = [stride // x.itemsize for stride in x.strides], spatial_axes(x.ndim, layout)
+    offsets = np.zeros((), np.intp)
+    for a, side in zip(spatial, axes, strict=True):
+        offsets = np.add.outer(offsets, np.arange(side.kernel) * (side.dilation * steps[a]))
+        steps[a] *= side.stride
+    place = offsets.ravel()[numbers]
+    for a, n in enumerate(numbers.shape):
+        place += (np.arange(n) * steps[a]).reshape(-1, *[1] * (x.ndim - 1 - a))
+    values: np.ndarray = np.take(x.ravel(), place)
+    return values
+
+
 def inside(shape: tuple[int, ...], layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
     """True where there is an element, False in the padding; an array that broadcasts against the padded one."""
     spatial = spatial_axes(len(shape), layout)
