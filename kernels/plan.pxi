@@ -1,10 +1,11 @@
 # `Plan`: what one kind of call needs, and what runs it.
 
 cdef enum:
-    MOST_SHARES = 64     # blocks of a pass that goes over whole planes, or over the indices alone
-    LEAST_SHARE = 32     # lanes of such a block
+    MOST_SHARES = 64       # blocks of a pass that goes over whole planes, or over the indices alone
+    LEAST_SHARE = 32       # lanes of such a block
+    LEAST_GATHERED = 16    # lanes of a block that is gathered: the longest vector, of 4-byte elements
+    MOST_SOURCES = 2       # arrays that a call reads
     LITTLE_SCRATCH = 2048  # bytes that are not worth an allocation
-    LEAST_GATHERED = 16  # lanes of a block that is gathered: the longest vector, of 4-byte elements
 
 
 cdef struct Span:
@@ -52,7 +53,7 @@ cdef class Plan:
     cdef readonly tuple outputs      # (shape to allocate, transposition or None, dtype) of each
     cdef numpool_layout results[2]   # the same, as they lie
     cdef Span result_spans[2]
-    cdef Span source_spans[2]        # of the arrays of a call that is remembered
+    cdef Span source_spans[MOST_SOURCES]  # of the arrays of a call that is remembered
     cdef Grid alone                  # the blocks on one thread, and their scratch at this level
     cdef ptrdiff_t alone_bytes
     cdef int level

@@ -130,7 +130,7 @@ def pool(str operation, tuple arrays, tuple args, out):
 def remember(str operation, tuple arrays, tuple args, Plan plan):
     cdef Py_ssize_t words[MOST_WORDS]
     key = key_of(operation, args, words, describe(arrays, words))
-    if key is not None:
+    if key is not None and len(arrays) <= MOST_SOURCES:
         if len(plans) >= 1024:
             forget()
         plan.know(arrays)
