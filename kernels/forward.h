@@ -133,6 +133,9 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
 {
     const numpool_axis *axis = &job->w;
     const ptrdiff_t length = FN(row_length)(job, cols, lanes, dst_pixel == lanes * (direct ? OUT_SIZE(job) : ACC_SIZE));
+#ifdef TRANSPOSE_NOTHING
+    const int quads = axis->kernel == 4 && axis->stride == 4 && cols >= LANES;
+#endif
     numpool_fold f = {.src = sums, .src_pitch = pitch, .step = axis->step * lanes * ACC_SIZE, .taps = axis->kernel,
                       .rows = rows, .n = cols * lanes, .dst = dst, .dst_pitch = dst_pitch, .job = job,
                       .divisor = job->divisor,
@@ -171,6 +174,14 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
     } else if (cols == 1) { /* one window a row: all rows together */
         f.n = lanes;
         (direct ? FN(LAST) : FN(across))(&f);
+#ifdef TRANSPOSE_NOTHING
+    } else if (lanes == 1 && axis->step == 1 && dst_pixel == ACC_SIZE && !direct
+               && (quads || (axis->kernel >= LEAST_JOINED && axis->kernel <= MOST_JOINED))) {
+        f.rows = cols; /* each window is a row */
+        f.src_pitch = axis->stride * ACC_SIZE;
+        for (ptrdiff_t r = 0; r < rows; r++, f.src += pitch, f.dst += dst_pitch)
+            (quads ? FN(quads) : FN(joined_rows))(&f);
+#endif
     } else {
         f.rows = cols;
         f.n = lanes;

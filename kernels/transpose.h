@@ -1,8 +1,9 @@
-/* Template: the horizontal stage where a row of single lanes is one window: LANES rows at once, each level of the tree
- * joining the neighbours of two vectors into one, which is the order of fold.h's trees too; at every level up to 16 taps,
- * what the longest vector holds. The includer defines FN(load), FN(evens), FN(odds), STEP and TRANSPOSE_NOTHING, a vector that
- * changes no value that it is joined to. */
+/* Template: the horizontal stage where a row of single lanes is one window, or windows go one by one: LANES of them at once,
+ * each level of the tree joining the neighbours of two vectors into one, which is the order of fold.h's trees too; at every
+ * level up to 16 taps, what the longest vector holds. The includer defines FN(load), FN(evens), FN(odds), STEP and
+ * TRANSPOSE_NOTHING, a vector that changes no value that it is joined to. */
 #define MOST_JOINED 16
+#define LEAST_JOINED 6 /* of several windows in a row: fewer taps are loaded as fast one window after the other */
 ALWAYS_INLINE FN(vec) FN(neighbours)(FN(vec) a, FN(vec) b)
 {
     return STEP(FN(evens)(a, b), FN(odds)(a, b));
@@ -31,6 +32,19 @@ ALWAYS_INLINE void FN(joined)(const numpool_fold *f, int vectors)
             for (ptrdiff_t i = 0; i < n; i++)
                 v[i] = FN(neighbours)(v[2 * i], v[2 * i + 1]);
         memcpy(f->dst + r * ACC_SIZE, &v[0], numpool_min(f->rows - r, LANES) * ACC_SIZE);
+    }
+}
+
+/* f.rows windows of four taps side by side, a vector or more of them; the last vector overlaps the one before it. */
+static __attribute__((noinline)) void FN(quads)(const numpool_fold *f)
+{
+    for (ptrdiff_t next = 0; next < f->rows; next += LANES) {
+        const ptrdiff_t r = numpool_min(next, f->rows - LANES);
+        const char *p = f->src + r * 4 * ACC_SIZE;
+        const FN(vec) low = FN(neighbours)(FN(load)(p), FN(load)(p + VECTOR_BYTES));
+        const FN(vec) high = FN(neighbours)(FN(load)(p + 2 * VECTOR_BYTES), FN(load)(p + 3 * VECTOR_BYTES));
+        const FN(vec) four = FN(neighbours)(low, high);
+        memcpy(f->dst + r * ACC_SIZE, &four, sizeof four);
     }
 }
 

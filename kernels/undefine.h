@@ -31,3 +31,4 @@
 #undef FLAT_DOWN
 #undef TRANSPOSE_NOTHING
 #undef MOST_JOINED
+#undef LEAST_JOINED

@@ -105,6 +105,19 @@ def test_rows_beyond_two_to_the_24():
     assert numpool.max_pool3d(x[None, None], (1, 1, last + 1), return_indices=True)[1].item() == last
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int32", "uint32", "float16"])
+@pytest.mark.parametrize("kernel", range(3, 18))
+def test_windows_far_apart_in_rows_of_any_length(kernel, dtype):
+    rng = np.random.default_rng(kernel)
+    for stride in {kernel, 4, 5}:
+        for windows in (1, 7, 8, 17, 35):
+            x = exact_data((2, 3, (windows - 1) * stride + kernel), dtype, rng, unit=kernel)
+            for name in ("max_pool1d", "min_pool1d", "avg_pool1d"):
+                want = getattr(family_reference, name)(x, kernel, stride)
+                for _ in circumstances((1,)):
+                    assert_same(getattr(numpool, name)(x, kernel, stride), want)
+
+
 def test_long_averages_are_accurate():
     x = np.full(2**20 + 1, 0.1, np.float32)
     want = np.full(1, 0.1, np.float32)
