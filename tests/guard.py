@@ -145,12 +145,16 @@ def family(rng, threads, dtype):
             yield "max_pool1d", [x], (2, 1, 1, 1, False, True), {"layout": layout}
             yield "adaptive_max_pool1d", [x], (other, True), {"layout": layout, "index": str(rng.choice(INDICES))}
             yield "max_over_time", [x], ([n // 2, n + 2], True), {"layout": layout}
+        for op, kernel in itertools.product(("max", "avg"), (4, 6)):
+            yield f"{op}_pool1d", [draw(2, channels, 6 * n + 5)], (kernel,), {"layout": "NCL"}
         for layout, x in (("NCDHW", draw(2, channels, 3, 4, n)), ("NDHWC", draw(2, 3, 4, n, channels))):
             for op in ("max", "avg"):
                 yield f"{op}_pool3d", [x], (2, 1, 1), {"layout": layout}
                 yield f"{op}_pool3d", [x], ((3, 4, n),), {"layout": layout}
                 yield f"adaptive_{op}_pool3d", [x], ((2, 3, other),), {"layout": layout}
-            yield "max_pool3d", [x], (2, 1, 1, 1, False, True), {"layout": layout, "index": str(rng.choice(INDICES))}
+            for window in ((2, 1, 1), ((2, 3, 1), None, 0)):
+                index = str(rng.choice(INDICES))
+                yield "max_pool3d", [x], (*window, 1, False, True), {"layout": layout, "index": index}
         shape = (2, channels, 3 + n % 9, n)
         yield "adaptive_avg_pool2d_backward", [draw(2, channels, 2, 1 + n * 5 % 8)], (shape,), {"layout": "NCHW"}
         x, y = draw(2, channels, 5, n + 4), draw(2, channels, 2, 2)
