@@ -293,7 +293,13 @@ def dynamic_k(layer: int, layers: int, length: int, k_top: int) -> int:
 
 
 def over_time(
-    name: str, x: np.ndarray, lengths: npt.ArrayLike | None, axis: int, options: tuple[Any, ...], results: Any, out: Any
+    name: str,
+    x: np.ndarray,
+    lengths: npt.ArrayLike | None,
+    axis: int,
+    options: tuple[Any, ...],
+    results: tuple[Result, ...],
+    out: Any,
 ) -> Arrays:
     """One window over the steps of each sample, whose axis goes.
 

@@ -82,9 +82,9 @@ def make_spec(
     clipped = operation == "average" and not all(a.inside for a in axes)
     ordered = name_of(x.dtype) in FLOATS and (operation == "wide_average" or clipped)
     way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
-    if is_lone(axes) and not (extremum and lanes == 1):
-        way = "down"  # in every layout: sums have one order
     any_order = operation in ("max", "min", "argmax", "argmin")
+    if is_lone(axes) and not (any_order and lanes == 1):
+        way = "down"  # in every layout: sums have one order
     most_columns = max(LEAST_COLUMNS, _kernels.vector_bytes() // x.itemsize) if any_order else 0
     least_line = 1 if way == "across" else 0
     if any_order and lanes >= LEAST_LANES:
