@@ -126,7 +126,7 @@ cdef class Plan:
         cdef numpool_job *lie = &to.lie
         to.lanes, to.planes, to.pixels, to.results = given["lanes"], given["planes"], given["pixels"], given["results"]
         to.size, to.out_size = given["size"], given["out_size"]
-        to.groups = given["alike"] * ((to.planes + to.lanes - 1) // to.lanes)
+        to.groups = given["tables"] * ((to.planes + to.lanes - 1) // to.lanes)
         to.x_bytes = room(to.pixels * to.lanes * to.size)
         to.y_bytes = room(to.results * to.lanes * to.out_size)
         to.index_bytes = room(to.results * to.lanes * self.job.index_size)

@@ -103,10 +103,10 @@ cdef object threads_for = None  # how many threads a call of so many bytes takes
 cdef ptrdiff_t alone_below = 0  # bytes below which it is one
 
 
-def meet(looks, threads):
+def set_callbacks(looks_in_full, says_threads):
     """The Python room's functions for what is not known here."""
     global in_full, threads_for
-    in_full, threads_for = looks, threads
+    in_full, threads_for = looks_in_full, says_threads
 
 
 def set_alone_below(ptrdiff_t nbytes):

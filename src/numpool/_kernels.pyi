@@ -34,9 +34,9 @@ class Plan:
         self, arrays: tuple[Any, ...], outs: tuple[np.ndarray, ...] | None, threads: int
     ) -> tuple[np.ndarray, ...] | None: ...
 
-def meet(
-    looks: Callable[[str, tuple[Any, ...], tuple[Any, ...], Any], tuple[np.ndarray, ...]],
-    threads: Callable[[int], int],
+def set_callbacks(
+    looks_in_full: Callable[[str, tuple[Any, ...], tuple[Any, ...], Any], tuple[np.ndarray, ...]],
+    says_threads: Callable[[int], int],
 ) -> None: ...
 def set_alone_below(nbytes: int) -> None: ...
 def pool(

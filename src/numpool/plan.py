@@ -86,4 +86,4 @@ def in_full(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out:
 
 # Every pooling call: (operation, arrays, its other arguments, `out`) to the tuple of results, `out` where it was given.
 pool = _kernels.pool
-_kernels.meet(in_full, plan_threads)
+_kernels.set_callbacks(in_full, plan_threads)

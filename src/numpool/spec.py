@@ -191,7 +191,7 @@ def turned_spec(
     turned = {
         "lanes": lanes,
         "planes": planes // tables,
-        "alike": tables,
+        "tables": tables,
         "pixels": prod(a.size for a in axes),
         "results": prod(a.out for a in axes),
         "size": x.itemsize,
