@@ -9,6 +9,7 @@ Where groups of planes become the lanes of pixels, the spec is that of one group
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple
@@ -131,7 +132,7 @@ def make_spec(
         "cost": x.nbytes + y.nbytes,
         "parts": False,
         "way": None,
-        "sharing": planes // tables if tables > 1 else 0,
+        "sharing": planes_a_table(planes, flat.axes),
         "turned": None,
     }
     if index:
@@ -146,10 +147,16 @@ def make_spec(
     spec |= blocks(operation, name_of(x.dtype), (d, h, w), lanes, rows, divisor, numbered, vectors)
     if scatter:
         spec |= {"block": (h.size, w.size, lanes), "way": "scatter"}
-    if tables > 1:  # blocks keep to a plane
+    if tables > 1:  # blocks keep to a plane: as many rows as divide its
         block: Any = spec["block"]
         spec["block"] = (next(n for n in range(min(block[0], h.out), 0, -1) if h.out % n == 0), *block[1:])
     return spec
+
+
+def planes_a_table(planes: int, axes: Sequence[Axis]) -> int:
+    """How many planes, one after the other, share a table; 0: there is one for all."""
+    tables = number_of_tables(axes)
+    return planes // tables if tables > 1 else 0
 
 
 def in_step(index: Named, spec: dict[str, Any]) -> bool:
@@ -200,9 +207,8 @@ def turned_spec(
         "heads": heads,
     }
     cost = x.nbytes + y.nbytes
-    sharing = planes // tables if tables > 1 else 0
-    own = {"outputs": at.outputs(results), "planes": planes, "cost": cost, "turned": turned, "sharing": sharing}
-    return spec | own
+    own = {"outputs": at.outputs(results), "planes": planes, "cost": cost, "turned": turned}
+    return spec | own | {"sharing": planes_a_table(planes, axes)}
 
 
 # What the kernels call their axes, in explain's words.
