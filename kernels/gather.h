@@ -17,15 +17,16 @@ typedef struct {
 } FN(part);
 
 /* A window of at most 3 x 3 taps, of these numbers: each lane's gradient is added to the tap that its index names. `to` is tap 0. */
-ALWAYS_INLINE void FN(add_window)(const numpool_job *job, const FN(piece) *piece, char *to, FN(part) part, FN(ivec) wanted[3][3],
-                                  FN(doubts) *doubts)
+ALWAYS_INLINE void FN(add_window)(const numpool_job *job, const FN(reading) *reading, const FN(piece) *piece, char *to,
+                                  FN(part) part, FN(ivec) wanted[3][3], FN(doubts) *doubts)
 {
     const ptrdiff_t row = job->x.row, pixel = job->x.pixel, n = piece->n;
-    const FN(reading) reading = FN(reading_of)(job, piece, 0);
+    const int64_t start = FN(window_start)(job, piece);
     FN(doubts) own = *doubts;
     for (ptrdiff_t next = 0; next < n; next += LANES) {
         const ptrdiff_t lane = numpool_min(next, n - LANES);
-        FN(ivec) tap, grad, fresh, unnamed = FN(read_vector)(&reading, lane, &tap, &grad, &own);
+        FN(ivec) tap, grad, fresh, found = {0};
+        FN(read_vector)(reading, piece, start, lane, &tap, &grad, &own);
         char *at = to + lane * ELEM_SIZE;
         if (lane < next) { /* lanes of the vector before: not once more */
             memcpy(&fresh, numpool_edge + 64 - (next - lane) * ELEM_SIZE, sizeof fresh);
@@ -36,13 +37,13 @@ ALWAYS_INLINE void FN(add_window)(const numpool_job *job, const FN(piece) *piece
                 if (j < part.j0 || j >= part.j1 || k < part.k0 || k >= part.k1)
                     continue;
                 const FN(ivec) named = tap == wanted[j][k];
-                unnamed ^= named;
+                found ^= named;
                 if (j < part.low || j >= part.high)
                     continue;
                 const FN(vec) sum = FN(load)(at + j * row + k * pixel) + (FN(vec))(grad & named);
                 memcpy(at + j * row + k * pixel, &sum, sizeof sum);
             }
-        own.lost |= unnamed;
+        own.lost |= ~found;
     }
     *doubts = own;
 }
@@ -57,11 +58,11 @@ static int FN(gather_rows)(const numpool_job *job, const numpool_tile *tile, ptr
     ptrdiff_t zeroed = y0, inner, outer;
     FN(doubts) doubts = {.lost = {0}};
     numpool_interior(w, &inner, &outer);
-    const FN(reading) any = FN(reading_of)(job, &(FN(piece)){.row = 0}, 0);
+    const FN(reading) reading = FN(reading_of)(job, 0);
     FN(ivec) wanted[3][3];
     for (int j = 0; j < 3; j++)
         for (int k = 0; k < 3; k++)
-            wanted[j][k] = (FN(ivec)){0} + (SIGNED(ELEM_SIZE))(j * any.down + k * any.right);
+            wanted[j][k] = (FN(ivec)){0} + (SIGNED(ELEM_SIZE))(j * reading.down + k * reading.right);
     for (ptrdiff_t r = numpool_max(0, numpool_ceil_div(y0 + h->before - kh + 1, h->stride)); r < last; r++) {
         const ptrdiff_t top = r * h->stride - h->before, below = numpool_max(zeroed, numpool_min(y1, top + kh));
         FN(part) part = {.j0 = numpool_max(0, -top), .j1 = numpool_min(kh, h->in - top)};
@@ -77,9 +78,9 @@ static int FN(gather_rows)(const numpool_job *job, const numpool_tile *tile, ptr
             part.k0 = numpool_max(0, -left);
             part.k1 = numpool_min(kw, w->in - left);
             if (whole && piece.column >= inner && piece.column < outer)
-                FN(add_window)(job, &piece, to, (FN(part)){.j1 = 3, .k1 = 3, .high = 3}, wanted, &doubts);
+                FN(add_window)(job, &reading, &piece, to, (FN(part)){.j1 = 3, .k1 = 3, .high = 3}, wanted, &doubts);
             else
-                FN(add_window)(job, &piece, to, part, wanted, &doubts);
+                FN(add_window)(job, &reading, &piece, to, part, wanted, &doubts);
         } while (FN(advance)(job, &piece));
     }
     FN(zero_rows)(job, x + zeroed * job->x.row, y1 - zeroed, lanes);

@@ -142,10 +142,20 @@ typedef struct {
 /* Windows of an output row whose gradients are scattered at once. */
 #define NUMPOOL_RUN 2048
 
+/* Elements that are moved while a part of the next plane is fetched. */
+#define NUMPOOL_MEANWHILE 16
+
 /* --- geometry shared by every block ------------------------------------------------------------------------------ */
 
 static inline ptrdiff_t numpool_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 static inline ptrdiff_t numpool_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+/* Ask for bytes that will be written. */
+static inline void numpool_fetch(const char *from, ptrdiff_t bytes)
+{
+    for (ptrdiff_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch(from + i, 1);
+}
+
 static inline ptrdiff_t numpool_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a <= 0 ? -(-a / b) : (a - 1) / b + 1; }
 
 /* Input position of tap 0 of window i, which may lie outside. */

@@ -5,6 +5,7 @@
  * is used as an address before it has been compared with the size of the plane. */
 #ifndef NUMPOOL_MOVE_H
 #define NUMPOOL_MOVE_H
+#include "job.h"
 #include "lanes.h"
 
 typedef struct {
@@ -16,11 +17,18 @@ typedef struct {
     ptrdiff_t parts;
 } numpool_move;
 
-/* The first bit is set where an index is neither a place nor -1: its successor is below 0 or above the number of places. */
-ALWAYS_INLINE uint64_t numpool_move_doubt(int64_t index, uint64_t plane)
+typedef int64_t numpool_move_longs __attribute__((vector_size(16)));
+
+/* Some indices as they are now, for they may change while they are used. Returns whether all are places. */
+ALWAYS_INLINE int numpool_move_read(const int64_t *index, int64_t plane, int64_t *at)
 {
-    const uint64_t next = (uint64_t)index + 1;
-    return next | (plane - next);
+    numpool_move_longs doubt = {0}, own;
+    for (int i = 0; i < NUMPOOL_MEANWHILE; i += 2) {
+        memcpy(&own, index + i, sizeof own);
+        doubt |= own | (plane - 1 - own);
+        memcpy(at + i, &own, sizeof own);
+    }
+    return (doubt[0] | doubt[1]) >= 0;
 }
 
 #define NUMPOOL_MOVE_JOIN(type) numpool_move_##type
@@ -34,12 +42,14 @@ ALWAYS_INLINE uint64_t numpool_move_doubt(int64_t index, uint64_t plane)
 #define MOVED uint64_t
 #include "move_type.h"
 
-/* Whether one of n indices names no place. */
+/* Whether one of n indices is neither a place nor -1: its successor is below 0 or above the number of places. */
 static int numpool_move_look(const int64_t *index, ptrdiff_t n, uint64_t plane)
 {
     uint64_t doubt = 0;
-    for (ptrdiff_t i = 0; i < n; i++)
-        doubt |= numpool_move_doubt(index[i], plane);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const uint64_t next = (uint64_t)index[i] + 1;
+        doubt |= next | (plane - next);
+    }
     return (int)(doubt >> 63);
 }
 

@@ -1,26 +1,50 @@
 /* Template: planes [first, last) of elements of type MOVED; zeros where no index points. Returns whether one is wrong. */
-ALWAYS_INLINE int NUMPOOL_MOVE_NAME(NUMPOOL_CAT(MOVED, _plane))(const int64_t *restrict index, const MOVED *restrict from,
-                                                               MOVED *restrict to, ptrdiff_t row, ptrdiff_t lanes,
-                                                               uint64_t plane, int gather)
+#define SCATTER NUMPOOL_MOVE_NAME(NUMPOOL_CAT(MOVED, _scatter))
+#define GATHER NUMPOOL_MOVE_NAME(NUMPOOL_CAT(MOVED, _gather))
+#define PLACE(at, i) ((ptrdiff_t)(at) * lanes + (lanes == 1 ? 0 : (i)))
+
+/* n elements to the places that their indices name: of one lane (`lanes` 1), or of the lanes of one pixel. */
+ALWAYS_INLINE int SCATTER(const int64_t *restrict index, const MOVED *restrict from, MOVED *restrict to, ptrdiff_t n,
+                          ptrdiff_t lanes, uint64_t plane)
 {
-    uint64_t doubt = 0;
-    for (ptrdiff_t i = 0; i < row; i += lanes)
-        for (ptrdiff_t c = 0; c < lanes; c++) {
-            const uint64_t at = (uint64_t)index[i + c];
-            const int inside = at < plane;
-            doubt |= numpool_move_doubt(index[i + c], plane);
-            if (gather)
-                to[i + c] = inside ? from[(ptrdiff_t)at * lanes + c] : 0;
-            else if (inside)
-                to[(ptrdiff_t)at * lanes + c] = from[i + c];
+    int bad = 0;
+#pragma GCC unroll 4
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const uint64_t at = (uint64_t)index[i];
+        if (at < plane)
+            to[PLACE(at, i)] = from[i];
+        else
+            bad |= at != (uint64_t)-1;
+    }
+    return bad;
+}
+
+/* The other way round: from such places. */
+ALWAYS_INLINE int GATHER(const int64_t *restrict index, const MOVED *restrict from, MOVED *restrict to, ptrdiff_t n,
+                         ptrdiff_t lanes, uint64_t plane)
+{
+    int64_t some[NUMPOOL_MEANWHILE];
+    int bad = 0;
+    for (ptrdiff_t i = 0; i < n;) {
+        if (i + NUMPOOL_MEANWHILE <= n && numpool_move_read(index + i, (int64_t)plane, some)) {
+            for (int j = 0; j < NUMPOOL_MEANWHILE; j++)
+                to[i + j] = from[PLACE(some[j], i + j)];
+            i += NUMPOOL_MEANWHILE;
+            continue;
         }
-    return (int)(doubt >> 63);
+        const uint64_t at = (uint64_t)index[i];
+        bad |= at >= plane && at != (uint64_t)-1;
+        to[i] = at < plane ? from[PLACE(at, i)] : 0;
+        i++;
+    }
+    return bad;
 }
 
 static int NUMPOOL_MOVE_NAME(MOVED)(const numpool_move *m, ptrdiff_t first, ptrdiff_t last)
 {
-    const ptrdiff_t lanes = m->lanes, row = m->count * lanes, plane = m->plane * lanes;
+    const ptrdiff_t lanes = m->lanes, row = m->count * lanes, plane = m->plane * lanes, share = plane * (ptrdiff_t)sizeof(MOVED) / row;
     const uint64_t places = (uint64_t)m->plane;
+    const int far = m->planes * plane * (ptrdiff_t)sizeof(MOVED) > NUMPOOL_NEAR;
     int bad = 0;
     for (ptrdiff_t p = first; p < last; p++) {
         const int64_t *index = m->index + p * row;
@@ -28,10 +52,26 @@ static int NUMPOOL_MOVE_NAME(MOVED)(const numpool_move *m, ptrdiff_t first, ptrd
         MOVED *to = (MOVED *)(void *)m->to + p * (m->gather ? row : plane);
         if (!m->gather)
             memset(to, 0, plane * sizeof *to);
-#define PLANE(lanes, gather) NUMPOOL_MOVE_NAME(NUMPOOL_CAT(MOVED, _plane))(index, from, to, row, lanes, places, gather)
-        bad |= m->gather ? (lanes == 1 ? PLANE(1, 1) : PLANE(lanes, 1)) : (lanes == 1 ? PLANE(1, 0) : PLANE(lanes, 0));
-#undef PLANE
+        if (m->gather && lanes == 1)
+            bad |= GATHER(index, from, to, row, 1, places);
+        else if (m->gather)
+            for (ptrdiff_t i = 0; i < row; i += lanes, index += lanes, to += lanes)
+                bad |= GATHER(index, from, to, lanes, lanes, places);
+        else if (lanes > 1)
+            for (ptrdiff_t i = 0; i < row; i += lanes, index += lanes, from += lanes)
+                bad |= SCATTER(index, from, to, lanes, lanes, places);
+        else if (!far)
+            bad |= SCATTER(index, from, to, row, 1, places);
+        else
+            for (ptrdiff_t i = 0, n; i < row; i += n, index += n, from += n) { /* the next plane is fetched meanwhile */
+                n = numpool_min(NUMPOOL_MEANWHILE, row - i);
+                numpool_fetch((const char *)(to + plane) + i * share, n * share);
+                bad |= SCATTER(index, from, to, n, 1, places);
+            }
     }
     return bad;
 }
+#undef SCATTER
+#undef GATHER
+#undef PLACE
 #undef MOVED

@@ -7,19 +7,66 @@ typedef struct {
     int32_t down, right;
 } FN(tap);
 
-/* Windows of `lanes` positions that count pixels, `scale` elements each; the steps lead from window to window. */
+/* n positions that count pixels, `scale` elements each, and their gradients; the sums are those of the first one. Returns
+ * `bad`, or 1 where one is wrong. */
+ALWAYS_INLINE int FN(add_lanes)(const uint64_t *index, const ACC *grad, ptrdiff_t n, uint64_t zero, uint64_t span,
+                                ptrdiff_t scale, ACC *sums, int bad)
+{
+    for (ptrdiff_t l = 0; l < n; l++) {
+        const uint64_t at = index[l];
+        if (at - zero < span)
+            sums[(ptrdiff_t)(at - zero) * scale + l] += grad[l];
+        else
+            bad |= at != (uint64_t)-1;
+    }
+    return bad;
+}
+
+enum { FN(together) = 16 };
+typedef int64_t FN(positions) __attribute__((vector_size(VECTOR_BYTES)));
+
+/* The same for so many that are compared at once, and used as they were read then. */
+ALWAYS_INLINE int FN(add_together)(const uint64_t *index, const ACC *grad, uint64_t zero, uint64_t span, ptrdiff_t scale,
+                                   ACC *sums, int bad)
+{
+    int64_t at[FN(together)], sign = 0;
+    FN(positions) signs = {0};
+    for (int l = 0; l < FN(together); l += LANES_8) {
+        FN(positions) own;
+        memcpy(&own, index + l, sizeof own);
+        own -= (int64_t)zero;
+        signs |= own | ((int64_t)span - 1 - own);
+        memcpy(at + l, &own, sizeof own);
+    }
+    for (int i = 0; i < LANES_8; i++)
+        sign |= signs[i];
+    if (sign < 0)
+        return FN(add_lanes)(index, grad, FN(together), zero, span, scale, sums, bad);
+    for (int l = 0; l < FN(together); l++)
+        sums[at[l] * scale + l] += grad[l];
+    return bad;
+}
+
+/* Windows of `lanes` positions; the steps lead from window to window. */
 ALWAYS_INLINE int FN(add_positions)(const char *index, ptrdiff_t index_step, const char *grad, ptrdiff_t grad_step,
                                     ptrdiff_t windows, ptrdiff_t lanes, uint64_t zero, uint64_t span, ptrdiff_t scale, ACC *sums)
 {
     int bad = 0;
-    for (ptrdiff_t w = 0; w < windows; w++, index += index_step, grad += grad_step)
-        for (ptrdiff_t l = 0; l < lanes; l++) {
-            const uint64_t at = ((const uint64_t *)(const void *)index)[l];
-            if (at - zero < span)
-                sums[(ptrdiff_t)(at - zero) * scale + l] += ((const ACC *)(const void *)grad)[l];
-            else
-                bad |= at != (uint64_t)-1;
-        }
+    if (lanes == 1) {
+#pragma GCC unroll 4
+        for (ptrdiff_t w = 0; w < windows; w++)
+            bad = FN(add_lanes)((const uint64_t *)(const void *)(index + w * index_step),
+                                (const ACC *)(const void *)(grad + w * grad_step), 1, zero, span, scale, sums, bad);
+        return bad;
+    }
+    for (ptrdiff_t w = 0; w < windows; w++, index += index_step, grad += grad_step) {
+        const uint64_t *at = (const uint64_t *)(const void *)index;
+        const ACC *from = (const ACC *)(const void *)grad;
+        ptrdiff_t l = 0;
+        for (; l + FN(together) <= lanes; l += FN(together))
+            bad = FN(add_together)(at + l, from + l, zero, span, scale, sums + l, bad);
+        bad = FN(add_lanes)(at + l, from + l, lanes - l, zero, span, scale, sums + l, bad);
+    }
     return bad;
 }
 
@@ -161,16 +208,24 @@ static int FN(is_stack)(const numpool_job *job)
                    && job->y.lead[0] == out * ELEM_SIZE && job->index.lead[0] == out * job->index_size));
 }
 
-/* The windows of such planes: most are small, and what is done once a plane counts. */
+/* The windows of such planes: most are small, and what is done once a plane counts. While gradients are scattered over one, the
+ * next one is fetched. */
 static int FN(scatter_stack)(const numpool_job *job, ptrdiff_t first, ptrdiff_t last)
 {
     const ptrdiff_t in = job->h.in * job->w.in, out = job->h.out * job->w.out;
+    const int far = job->x.end - job->x.data > NUMPOOL_NEAR;
+    const ptrdiff_t most = far ? NUMPOOL_MEANWHILE : out, share = in * ACC_SIZE / out; /* bytes of a plane, by windows */
     const char *index = job->index.data + first * out * 8, *grad = job->y.data + first * out * ELEM_SIZE;
     ACC *sums = (ACC *)(void *)job->x.data + first * in;
     int bad = 0;
-    for (ptrdiff_t plane = first; plane < last; plane++, index += out * 8, grad += out * ELEM_SIZE, sums += in) {
+    for (ptrdiff_t plane = first; plane < last; plane++, sums += in) {
         memset(sums, 0, in * ACC_SIZE);
-        bad |= FN(add_positions)(index, 8, grad, ACC_SIZE, out, 1, 0, (uint64_t)in, 1, sums);
+        for (ptrdiff_t i = 0, some; i < out; i += some, index += some * 8, grad += some * ELEM_SIZE) {
+            some = numpool_min(most, out - i);
+            if (far)
+                numpool_fetch((const char *)(sums + in) + i * share, some * share);
+            bad |= FN(add_positions)(index, 8, grad, ACC_SIZE, some, 1, 0, (uint64_t)in, 1, sums);
+        }
     }
     return bad;
 }

@@ -6,53 +6,80 @@
 #if KIND == KIND_FLOAT
 /* A window of kh x kw taps and of a vector of lanes or more, each tap's to its pixel; or, where kw is 1, a row of windows of
  * single lanes, each tap's to its column. */
-ALWAYS_INLINE void FN(spread_taps)(const numpool_job *job, const FN(piece) *piece, char *to, ptrdiff_t kh, ptrdiff_t kw,
-                                   FN(doubts) *doubts)
+ALWAYS_INLINE void FN(spread_taps)(const numpool_job *job, const FN(reading) *reading, const FN(piece) *piece, char *to,
+                                   ptrdiff_t kh, ptrdiff_t kw, FN(doubts) *doubts)
 {
     const ptrdiff_t row = job->x.row, pixel = job->x.pixel, n = piece->n;
-    const FN(reading) reading = FN(reading_of)(job, piece, piece->step + piece->move * job->position.pixel);
+    const int64_t start = FN(window_start)(job, piece);
     FN(doubts) own_doubts = *doubts;
     for (ptrdiff_t next = 0; next < n; next += LANES) {
         const ptrdiff_t lane = numpool_min(next, n - LANES); /* the last vector may do some lanes again */
-        FN(ivec) tap, grad, unnamed = FN(read_vector)(&reading, lane, &tap, &grad, &own_doubts);
+        FN(ivec) tap, grad, found = {0};
+        FN(read_vector)(reading, piece, start, lane, &tap, &grad, &own_doubts);
         char *line = to + lane * ELEM_SIZE;
         for (ptrdiff_t j = 0; j < kh; j++, line += row) {
             char *at = line;
-            int32_t wanted = (int32_t)j * reading.down;
-            for (ptrdiff_t k = 0; k < kw; k++, at += pixel, wanted += reading.right) {
+            int32_t wanted = (int32_t)j * reading->down;
+            for (ptrdiff_t k = 0; k < kw; k++, at += pixel, wanted += reading->right) {
                 const FN(ivec) named = tap == (FN(ivec)){0} + wanted;
                 const FN(vec) own = (FN(vec))(grad & named) + 0;
                 memcpy(at, &own, sizeof own);
-                unnamed ^= named;
+                found ^= named;
             }
         }
-        own_doubts.lost |= unnamed;
+        own_doubts.lost |= ~found;
     }
     *doubts = own_doubts;
 }
 
 /* A row of windows two wide, single lanes: each tap's to its column. A row has a vector of windows, and more. */
-ALWAYS_INLINE void FN(spread_pairs)(const numpool_job *job, const FN(piece) *piece, char *to, ptrdiff_t kh, FN(doubts) *doubts)
+ALWAYS_INLINE void FN(spread_pairs)(const numpool_job *job, const FN(reading) *reading, const FN(piece) *piece, char *to,
+                                    ptrdiff_t kh, FN(doubts) *doubts)
 {
     const ptrdiff_t row = job->x.row;
-    const FN(reading) reading = FN(reading_of)(job, piece, job->w.stride * job->position.pixel);
+    const int64_t start = FN(window_start)(job, piece);
     FN(doubts) own_doubts = *doubts;
     for (ptrdiff_t next = 0; next < piece->n; next += LANES) {
         const ptrdiff_t i = numpool_min(next, piece->n - LANES);
-        FN(ivec) tap, grad, unnamed = FN(read_vector)(&reading, i, &tap, &grad, &own_doubts);
+        FN(ivec) tap, grad, found = {0};
+        FN(read_vector)(reading, piece, start, i, &tap, &grad, &own_doubts);
         for (ptrdiff_t j = 0; j < kh; j++) {
-            const FN(ivec) left = tap == (SIGNED(ELEM_SIZE))(j * reading.down);
-            const FN(ivec) right = tap == (SIGNED(ELEM_SIZE))(j * reading.down + reading.right);
+            const FN(ivec) left = tap == (SIGNED(ELEM_SIZE))(j * reading->down);
+            const FN(ivec) right = tap == (SIGNED(ELEM_SIZE))(j * reading->down + reading->right);
             const FN(vec) a = (FN(vec))(grad & left) + 0, b = (FN(vec))(grad & right) + 0;
             const FN(vec) first = SHUFFLE(FN(ivec), a, b, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(0, LANES));
             const FN(vec) last = SHUFFLE(FN(ivec), a, b, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(LANES / 2, LANES));
             memcpy(to + j * row + 2 * i * ELEM_SIZE, &first, sizeof first);
             memcpy(to + j * row + (2 * i + LANES) * ELEM_SIZE, &last, sizeof last);
-            unnamed ^= left ^ right;
+            found ^= left ^ right;
         }
-        own_doubts.lost |= unnamed;
+        own_doubts.lost |= ~found;
     }
     *doubts = own_doubts;
+}
+
+/* Rows [row, last) of windows of one plane, the first of which is `line`. */
+ALWAYS_INLINE void FN(spread_vectors)(const numpool_job *job, FN(piece) line, ptrdiff_t last, char *x, FN(doubts) *doubts)
+{
+    const ptrdiff_t kh = job->h.kernel, kw = job->w.kernel;
+    const int pairs = line.move && kw == 2;
+    const FN(reading) reading = FN(reading_of)(job, line.step + line.move * job->w.stride * job->position.pixel);
+    for (; line.row < last; line.row++, line.index += job->index.row, line.grad += job->y.row) {
+        FN(piece) piece = line;
+        do {
+            char *at = x + piece.row * kh * job->x.row + piece.column * kw * job->x.pixel;
+            if (pairs && kh == 2)
+                FN(spread_pairs)(job, &reading, &piece, at, 2, doubts);
+            else if (pairs)
+                FN(spread_pairs)(job, &reading, &piece, at, kh, doubts);
+            else if (kh == 2 && kw == 2)
+                FN(spread_taps)(job, &reading, &piece, at, 2, 2, doubts);
+            else if (kw == 1)
+                FN(spread_taps)(job, &reading, &piece, at, kh, 1, doubts);
+            else
+                FN(spread_taps)(job, &reading, &piece, at, kh, kw, doubts);
+        } while (FN(advance)(job, &piece));
+    }
 }
 #endif
 
@@ -115,45 +142,16 @@ static ptrdiff_t FN(own_taps)(const numpool_job *job, const FN(piece) *piece, in
     return some;
 }
 
-/* A tile is rows of windows; the last ones of a plane have what lies behind them as well. */
-static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+/* The same, by way of tap numbers. Returns 1 where an index names no tap of its window. */
+static int FN(spread_numbers)(const numpool_job *job, FN(piece) line, ptrdiff_t last, char *x, int32_t *tap)
 {
-    const ptrdiff_t lanes = tile->lane1 - tile->lane0, kh = job->h.kernel, kw = job->w.kernel;
+    const ptrdiff_t kh = job->h.kernel, kw = job->w.kernel;
     const int32_t down = (int32_t)(job->window_index ? kw : job->position.row);
     const int32_t right = (int32_t)(job->window_index ? 1 : job->position.pixel);
-    int32_t *tap = (int32_t *)(void *)scratch;
-    if (!scratch)
-        return numpool_max(NUMPOOL_RUN, lanes) * 4;
-    for (ptrdiff_t row = tile->row0; row < tile->row1; row++) {
-        const ptrdiff_t plane = row / job->h.out, r = row % job->h.out;
-        const ptrdiff_t rows = r == job->h.out - 1 ? job->h.in - r * kh : kh;
-        char *to = job->x.data + numpool_lead(job, job->x.lead, plane) + r * kh * job->x.row + tile->lane0 * ELEM_SIZE;
-        FN(piece) piece = FN(row_at)(job, tile, plane, r);
-        if (piece.move && job->x.pixel != ELEM_SIZE)
-            return NUMPOOL_FOREIGN;
-#if KIND == KIND_FLOAT
-        const int narrow = !job->window_index || job->index_size == 1;
-        const int vectors = narrow && (piece.move ? kw == 1 && job->w.out >= LANES : lanes >= LANES);
-        const int pairs = narrow && piece.move && kw == 2 && job->w.out >= LANES;
-        FN(doubts) doubts = {.lost = {0}};
-#endif
+    for (; line.row < last; line.row++, line.index += job->index.row, line.grad += job->y.row) {
+        FN(piece) piece = line;
         do {
-            char *at = to + piece.column * kw * job->x.pixel;
-#if KIND == KIND_FLOAT
-            if (vectors) {
-                if (kh == 2 && kw == 2)
-                    FN(spread_taps)(job, &piece, at, 2, 2, &doubts);
-                else if (kw == 1)
-                    FN(spread_taps)(job, &piece, at, kh, 1, &doubts);
-                else
-                    FN(spread_taps)(job, &piece, at, kh, kw, &doubts);
-                continue;
-            }
-            if (pairs) {
-                FN(spread_pairs)(job, &piece, at, kh, &doubts);
-                continue;
-            }
-#endif
+            char *at = x + piece.row * kh * job->x.row + piece.column * kw * job->x.pixel;
             ptrdiff_t missing = FN(own_taps)(job, &piece, tap);
             for (ptrdiff_t j = 0; j < kh; j++, at += job->x.row) {
                 const int32_t first = (int32_t)j * down;
@@ -164,15 +162,51 @@ static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *ti
                         missing -= FN(spread_lanes)(at + k * job->x.pixel, tap, piece.grad, piece.n, first + (int32_t)k * right);
             }
             if (missing)
-                return NUMPOOL_FOREIGN;
+                return 1;
         } while (FN(advance)(job, &piece));
-#if KIND == KIND_FLOAT
-        if (FN(is_foreign)(&doubts))
-            return NUMPOOL_FOREIGN;
-#endif
-        for (ptrdiff_t j = 0; j < rows; j++)
-            for (ptrdiff_t x = j < kh ? job->w.out * kw : 0; x < job->w.in; x++)
-                memset(to + j * job->x.row + x * job->x.pixel, 0, lanes * ELEM_SIZE);
     }
     return 0;
+}
+
+/* Zero: what lies beside the windows of rows [row, last), and behind the last ones of a plane. */
+static void FN(clear_rest)(const numpool_job *job, ptrdiff_t row, ptrdiff_t last, char *x, ptrdiff_t lanes)
+{
+    const ptrdiff_t covered = job->h.out * job->h.kernel, end = last == job->h.out ? job->h.in : last * job->h.kernel;
+    const ptrdiff_t beside = job->w.out * job->w.kernel;
+    for (ptrdiff_t y = beside < job->w.in ? row * job->h.kernel : covered; y < end; y++)
+        for (ptrdiff_t c = y < covered ? beside : 0; c < job->w.in; c++)
+            memset(x + y * job->x.row + c * job->x.pixel, 0, lanes * ELEM_SIZE);
+}
+
+/* A tile is rows of windows. */
+static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, out = job->h.out;
+    if (!scratch)
+        return numpool_max(NUMPOOL_RUN, lanes) * 4;
+#if KIND == KIND_FLOAT
+    FN(doubts) doubts = {.lost = {0}};
+#endif
+    for (ptrdiff_t i = tile->row0, next; i < tile->row1; i = next) {
+        const ptrdiff_t plane = i / out, row = i - plane * out, last = numpool_min(tile->row1 - plane * out, out);
+        char *x = job->x.data + numpool_lead(job, job->x.lead, plane) + tile->lane0 * ELEM_SIZE;
+        const FN(piece) line = FN(row_at)(job, tile, plane, row);
+        next = plane * out + last;
+        if (line.move && job->x.pixel != ELEM_SIZE)
+            return NUMPOOL_FOREIGN;
+#if KIND == KIND_FLOAT
+        const int narrow = !job->window_index || job->index_size == 1;
+        if (narrow && (line.move ? job->w.kernel <= 2 && job->w.out >= LANES : lanes >= LANES))
+            FN(spread_vectors)(job, line, last, x, &doubts);
+        else
+#endif
+            if (FN(spread_numbers)(job, line, last, x, (int32_t *)(void *)scratch))
+            return NUMPOOL_FOREIGN;
+        FN(clear_rest)(job, row, last, x, lanes);
+    }
+#if KIND == KIND_FLOAT
+    return FN(is_foreign)(&doubts) ? NUMPOOL_FOREIGN : 0;
+#else
+    return 0;
+#endif
 }

@@ -340,7 +340,7 @@ def extremum_backward_blocks(h: Axis, w: Axis, lanes: int, size: int, in_step: b
     give is gathered, a block of input rows at a time; others are scattered over whole planes."""
     regular = all(a.table is None and a.dilation == 1 for a in (h, w))
     tiles = regular and all(a.inside and a.kernel == a.stride for a in (h, w))
-    if tiles and (lanes >= LEAST_LANES or (lanes == 1 and w.kernel <= 2 and w.out >= 64)):
+    if tiles and (lanes >= LEAST_LANES or (lanes == 1 and w.kernel <= 2 and w.out >= 32)):
         return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes), "way": "spread"}
     small = regular and h.kernel <= 3 and w.kernel <= min(3, w.size) and dtype in ("float32", "float64")
     if small and in_step and lanes >= LEAST_LANES and _kernels.vector_bytes() >= GATHER_VECTOR:
