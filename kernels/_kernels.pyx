@@ -44,7 +44,7 @@ cdef extern from "arrays.h":
     Py_ssize_t numpool_itemsize(object)
 
 cdef extern from "job.h":
-    enum: NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TURNED
+    enum: NUMPOOL_NEAR, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TURNED
     enum: NUMPOOL_SPREAD, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_BAD, NUMPOOL_FOREIGN
     ctypedef struct numpool_pass:
         ptrdiff_t taps, gap
@@ -98,7 +98,7 @@ cdef extern from "job.h":
         numpool_block *extremum_backward
     ctypedef struct numpool_turns:
         ptrdiff_t vector_bytes
-        void (**turn_in "in")(const char *const *, ptrdiff_t, ptrdiff_t, char *) noexcept nogil  # a word of Python's own
+        void (**turn_in "in")(const char *const *, ptrdiff_t, ptrdiff_t, ptrdiff_t, char *) noexcept nogil  # Python's word
         void (**turn_out "out")(const char *, ptrdiff_t, ptrdiff_t, char *const *, ptrdiff_t) noexcept nogil
     ptrdiff_t numpool_lead(const numpool_job *, const ptrdiff_t *, ptrdiff_t) noexcept nogil
 

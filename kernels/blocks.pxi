@@ -81,14 +81,16 @@ cdef void run_group(const Work *work, numpool_job *job, ptrdiff_t group, char *s
     cdef char *plane[NUMPOOL_TURNED]
     cdef ptrdiff_t alike = (turned.planes + turned.lanes - 1) // turned.lanes  # groups of planes with the same windows
     cdef ptrdiff_t before = group % alike * turned.lanes, some = min(turned.planes - before, turned.lanes)
-    cdef ptrdiff_t i, first = group // alike * turned.planes + before, pixels = turned.pixels
+    cdef ptrdiff_t i, first = group // alike * turned.planes + before, pixels = turned.pixels, ahead = 0
     if work.sharing:
         advance_tables(job, work, first)
         if job.h.table != NULL and job.h.out == 1:  # what lies behind the only window is not looked at
             pixels = (job.h.table[0] + job.h.table[1]) * job.w.size
     for i in range(turned.lanes):
         plane[i] = lie.x.data + numpool_lead(lie, lie.x.lead, first + min(i, some - 1))
-    work.turns.turn_in[turned.size](<const char *const *>plane, pixels, turned.lanes, job.x.data)
+    if turned.groups * turned.x_bytes > 4 * NUMPOOL_NEAR and group + 1 < turned.groups:
+        ahead = lie.x.data + numpool_lead(lie, lie.x.lead, first + some) - plane[0]
+    work.turns.turn_in[turned.size](<const char *const *>plane, pixels, turned.lanes, ahead, job.x.data)
     run_blocks(work, job, 0, work.grid.blocks, scratch)
     for i in range(some):
         plane[i] = lie.y.data + numpool_lead(lie, lie.y.lead, first + i)

@@ -125,12 +125,14 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
 #include "fold.h"
 
 /* Windows of single lanes, a row each of LANES taps or more, as rows of one vector; the last vector overlaps the one before:
- * a tap may count twice, and in any order. */
+ * a tap may count twice, and in any order. Nothing behind a row is read. */
 #define LINES
 static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 {
     for (ptrdiff_t r = 0; r < f->rows; r++) {
         const char *p = f->src + r * f->src_pitch;
+        for (ptrdiff_t i = 0; i < f->taps * ACC_SIZE && f->fresh; i += 64) /* the next row */
+            __builtin_prefetch(p + f->src_pitch + i);
         const FN(vec) most = FN(across_window)(p, VECTOR_BYTES, f->taps / LANES, f);
         const FN(vec) both[2] = {STEP(most, FN(load)(p + (f->taps - LANES) * ACC_SIZE))};
         FN(store)(f->dst + r * f->dst_pitch, FN(across_window)((const char *)both, ACC_SIZE, LANES, f), 0);

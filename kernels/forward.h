@@ -318,6 +318,12 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const int alone = direct && SUMS_ARE_RESULTS && job->w.kernel == 1 && job->w.stride == 1 && job->w.before == 0
                       && !job->w.table && !job->d.out && !job->h.running && job->x.pixel == lanes * ELEM_SIZE && dense
                       && tile->col1 <= job->w.in;
+#ifdef LINES
+    /* windows of one row of single lanes, one a row: they are folded where they lie */
+    const int bare = cols == 1 && lanes == 1 && ACC_SIZE == ELEM_SIZE && KIND != KIND_HALF && job->x.pixel == ELEM_SIZE
+                     && job->w.step == 1 && job->h.kernel == 1 && job->h.stride == 1 && job->h.before == 0 && !job->h.table
+                     && !job->d.out;
+#endif
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
         next = numpool_min(tile->row1, row - first + job->h.out);
@@ -328,6 +334,17 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         const numpool_window slabs = numpool_slabs(job, plane);
         const ptrdiff_t step = job->d.step * job->x.slab;
         from += slabs.first * job->x.slab;
+#ifdef LINES
+        const numpool_window window = numpool_clip(&job->w, tile->col0);
+        if (bare && window.taps >= LANES) {
+            const numpool_fold f = {.src = from + first * job->x.row + window.first * ELEM_SIZE, .src_pitch = job->x.row,
+                                    .taps = window.taps, .rows = last - first, .dst = results, .dst_pitch = out_pitch,
+                                    .job = job, .fresh = job->x.end - job->x.data > NUMPOOL_NEAR};
+            FN(lines)(&f);
+            FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);
+            continue;
+        }
+#endif
         if (job->parts) {
             if (!slabs.taps)
                 FN(fill)(results, lanes, results_apart);

@@ -86,7 +86,7 @@ typedef ptrdiff_t numpool_block(const numpool_job *job, const numpool_tile *tile
  * planes.h. */
 typedef struct {
     ptrdiff_t vector_bytes;
-    void (*in[9])(const char *const *plane, ptrdiff_t n, ptrdiff_t lanes, char *to);
+    void (*in[9])(const char *const *plane, ptrdiff_t n, ptrdiff_t lanes, ptrdiff_t ahead, char *to);
     void (*out[9])(const char *from, ptrdiff_t n, ptrdiff_t lanes, char *const *plane, ptrdiff_t planes);
 } numpool_turns;
 

@@ -25,21 +25,42 @@ ALWAYS_INLINE void FN(turn)(FN(vec) *v)
     }
 }
 
-/* QUAD elements of LANES planes, `at` bytes from their starts, to pixels `step` bytes apart. */
+/* A turned square to n pixels `step` bytes apart. */
+ALWAYS_INLINE void FN(put)(const FN(vec) *v, ptrdiff_t n, char *to, ptrdiff_t step)
+{
+    for (int i = 0; i < n; i++) {
+        const FN(vec) x = v[i]; /* else GCC keeps v in memory */
+        memcpy(to + i * step, &x, sizeof x);
+    }
+}
+
+/* QUAD elements of LANES planes, `at` bytes from their starts, to as many pixels or fewer. */
 ALWAYS_INLINE void FN(square_in)(const char *const *plane, ptrdiff_t at, ptrdiff_t n, char *to, ptrdiff_t step)
 {
     FN(vec) v[QUAD];
     for (int i = 0; i < QUAD; i++)
         v[i] = (FN(vec))numpool_pieces(plane + i, QUAD, at);
     FN(turn)(v);
-    for (int i = 0; i < numpool_min(n, QUAD); i++) {
-        const FN(vec) x = v[i]; /* else GCC keeps v in memory */
-        memcpy(to + i * step, &x, sizeof x);
-    }
+    FN(put)(v, numpool_min(n, QUAD), to, step);
 }
 
-/* n elements of each plane. The last squares overlap those before them. */
-static void FN(in)(const char *const *plane, ptrdiff_t n, ptrdiff_t lanes, char *to)
+/* Twice as many: addresses are read once. */
+ALWAYS_INLINE void FN(squares_in)(const char *const *plane, ptrdiff_t at, char *to, ptrdiff_t step)
+{
+    FN(vec) v[QUAD], w[QUAD];
+    for (int i = 0; i < QUAD; i++) {
+        v[i] = (FN(vec))numpool_pieces(plane + i, QUAD, at);
+        w[i] = (FN(vec))numpool_pieces(plane + i, QUAD, at + 16);
+    }
+    FN(turn)(v);
+    FN(put)(v, QUAD, to, step);
+    FN(turn)(w);
+    FN(put)(w, QUAD, to + QUAD * step, step);
+}
+
+/* n elements of each plane; those `ahead` bytes further on are fetched, unless it is 0. The last squares overlap those before
+ * them. */
+static void FN(in)(const char *const *plane, ptrdiff_t n, ptrdiff_t lanes, ptrdiff_t ahead, char *to)
 {
     const ptrdiff_t step = lanes * ELEM_SIZE;
     for (; lanes > 0; lanes -= LANES, plane += LANES, to += VECTOR_BYTES) {
@@ -52,6 +73,11 @@ static void FN(in)(const char *const *plane, ptrdiff_t n, ptrdiff_t lanes, char 
             continue;
         }
         ptrdiff_t e = 0;
+        for (; e + 2 * QUAD <= n; e += 2 * QUAD) {
+            for (int i = 0; i < LANES && ahead && e * ELEM_SIZE % 64 == 0; i++)
+                __builtin_prefetch(plane[i] + ahead + e * ELEM_SIZE);
+            FN(squares_in)(plane, e * ELEM_SIZE, to + e * step, step);
+        }
         for (; e + QUAD <= n; e += QUAD)
             FN(square_in)(plane, e * ELEM_SIZE, QUAD, to + e * step, step);
         if (e < n)
