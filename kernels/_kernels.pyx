@@ -44,7 +44,7 @@ cdef extern from "arrays.h":
     Py_ssize_t numpool_itemsize(object)
 
 cdef extern from "job.h":
-    enum: NUMPOOL_NEAR, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TURNED
+    enum: NUMPOOL_FAR, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TURNED
     enum: NUMPOOL_SPREAD, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_BAD, NUMPOOL_FOREIGN
     ctypedef struct numpool_pass:
         ptrdiff_t taps, gap

@@ -248,7 +248,6 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0}; }
 #undef vec
 #if ACC_SIZE == 4
 #define TRANSPOSE_NOTHING -(FN(vec)){0} /* changes no sum, not even one of negative zeros */
-#include "transpose.h"
 #endif
 #define STAGE across2
 #define MOST_TAPS 5
@@ -481,6 +480,14 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
     }
 }
 #define OUT_SIZE(job) (job)->out_size
+#ifdef TRANSPOSE_NOTHING
+#if OWN_RESULT
+#define PUT_RESULT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
+#else
+#define PUT_RESULT(d, x, f) FN(store)(d, x, 0)
+#endif
+#include "transpose.h"
+#endif
 #ifdef RUNS_ACROSS
 #include "turned.h"
 #endif

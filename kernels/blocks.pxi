@@ -88,7 +88,7 @@ cdef void run_group(const Work *work, numpool_job *job, ptrdiff_t group, char *s
             pixels = (job.h.table[0] + job.h.table[1]) * job.w.size
     for i in range(turned.lanes):
         plane[i] = lie.x.data + numpool_lead(lie, lie.x.lead, first + min(i, some - 1))
-    if turned.groups * turned.x_bytes > 4 * NUMPOOL_NEAR and group + 1 < turned.groups:
+    if turned.groups * turned.x_bytes > NUMPOOL_FAR and group + 1 < turned.groups:
         ahead = lie.x.data + numpool_lead(lie, lie.x.lead, first + some) - plane[0]
     work.turns.turn_in[turned.size](<const char *const *>plane, pixels, turned.lanes, ahead, job.x.data)
     run_blocks(work, job, 0, work.grid.blocks, scratch)

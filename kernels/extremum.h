@@ -150,6 +150,7 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 
 #if ACC_SIZE == 4
 #define TRANSPOSE_NOTHING FN(nothing)()
+#define PUT_RESULT(d, x, f) FN(store)(d, x, 0)
 #include "transpose.h"
 #endif
 

@@ -125,6 +125,9 @@ typedef struct {
 /* Bytes of an array that is taken to be in the second-level cache: a prefetch would cost more than it gives. */
 #define NUMPOOL_NEAR (512 * 1024)
 
+/* And from which on even lines that are read one after the other are worth it. */
+#define NUMPOOL_FAR (4 * 1024 * 1024)
+
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512
 

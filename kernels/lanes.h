@@ -14,11 +14,15 @@
 #define NUMPOOL_SIGNED_4 int32_t
 #define NUMPOOL_SIGNED_8 int64_t
 
-/* Hardware prefetchers stop at a page and at a row's end; this runs ahead over the rows not read before. */
-#define PREFETCH_AHEAD 2048
-#define PREFETCH_ROWS(p, taps, f) \
-    ((f)->fresh > 0 ? __builtin_prefetch((p) + ((taps) - 1) * (f)->step + PREFETCH_AHEAD) : (void)0, \
-     (taps) > 1 && (f)->fresh > 1 ? __builtin_prefetch((p) + ((taps) - 2) * (f)->step + PREFETCH_AHEAD) : (void)0)
+/* Hardware prefetchers stop at a page and at a row's end; this runs ahead over the rows not read before. Further where planes
+ * of single lanes are read by rows. */
+#define PREFETCH_AHEAD 3072
+#define PREFETCH_FURTHER 4096
+#define PREFETCH_ROW(p, taps, f, i) \
+    ((taps) > (i) && (f)->fresh > (i) ? __builtin_prefetch((p) + ((taps) - 1 - (i)) * (f)->step + PREFETCH_AHEAD) : (void)0)
+#define PREFETCH_ROWS(p, taps, f) /* the last two; of four all, else more cost more than they gain */ \
+    (PREFETCH_ROW(p, taps, f, 0), PREFETCH_ROW(p, taps, f, 1), \
+     (taps) == 4 ? (PREFETCH_ROW(p, taps, f, 2), PREFETCH_ROW(p, taps, f, 3)) : (void)0)
 #define PREFETCH_TAPS(p, taps, f) \
     for (ptrdiff_t next = 0; (f)->fresh && next < (taps); next++) \
         __builtin_prefetch((p) + next * (f)->step + PREFETCH_AHEAD)

@@ -45,7 +45,7 @@ ALWAYS_INLINE void NAME_(prefetch)(const char *const *row, ptrdiff_t c)
 {
     for (int t = SLIDE_KERNEL - SLIDE_HOP; t < SLIDE_KERNEL; t++)
         for (int q = 0; q < SLIDE_HOP; q++)
-            __builtin_prefetch(row[t] + (c + q * LANES) * ELEM_SIZE + PREFETCH_AHEAD);
+            __builtin_prefetch(row[t] + (c + q * LANES) * ELEM_SIZE + PREFETCH_FURTHER);
 }
 
 ALWAYS_INLINE FN(vec) NAME_(windows)(const FN(vec) *now, const FN(vec) *next)

@@ -49,23 +49,32 @@ static __attribute__((noinline, unused)) void TALL_NAME(tall)(const numpool_fold
             }
 }
 
+/* What lies behind some rows, which are a cache line long or less. */
+ALWAYS_INLINE void TALL_NAME(fetch)(const char *p, ptrdiff_t rows, int far, const numpool_fold *f)
+{
+    for (ptrdiff_t i = 0; far && i < rows; i++)
+        __builtin_prefetch(p + i * f->step + PREFETCH_AHEAD);
+}
+
 static __attribute__((noinline, unused)) void TALL_NAME(narrow)(const numpool_fold *given)
 {
     const numpool_fold copy = *given, *f = &copy;
     const ptrdiff_t second = f->n - LANES; /* overlaps the first, if need be */
+    const int far = f->job->x.end - f->job->x.data > NUMPOOL_FAR;
     for (ptrdiff_t r = 0; r < f->rows; r++) {
         const char *p = f->src + r * f->src_pitch;
         char *d = f->dst + r * f->dst_pitch;
+        TALL_NAME(fetch)(p, 8, far, f);
         STAGE_TYPE a = WIDEN(TALL_NAME(tree)(p, 0, f->step, 8, f));
         STAGE_TYPE b = WIDEN(TALL_NAME(tree)(p + second * TALL_SIZE, 0, f->step, 8, f));
         ptrdiff_t t = 8;
         for (p += 8 * f->step; t + 8 <= f->taps; t += 8, p += 8 * f->step) {
-            for (int next = 0; f->fresh && next < 8; next++)
-                __builtin_prefetch(p + next * f->step + PREFETCH_AHEAD);
+            TALL_NAME(fetch)(p, 8, far, f);
             a = STEP_STAGE(a, WIDEN(TALL_NAME(tree)(p, t, f->step, 8, f)));
             b = STEP_STAGE(b, WIDEN(TALL_NAME(tree)(p + second * TALL_SIZE, t, f->step, 8, f)));
         }
         if (t < f->taps) {
+            TALL_NAME(fetch)(p, f->taps - t, far, f);
             a = STEP_STAGE(a, WIDEN(TALL_NAME(tree)(p, t, f->step, (int)(f->taps - t), f)));
             b = STEP_STAGE(b, WIDEN(TALL_NAME(tree)(p + second * TALL_SIZE, t, f->step, (int)(f->taps - t), f)));
         }

@@ -1,7 +1,8 @@
 /* Template: the horizontal stage where a row of single lanes is one window, or windows go one by one: LANES of them at once,
  * each level of the tree joining the neighbours of two vectors into one, which is the order of fold.h's trees too; at every
- * level up to 16 taps, what the longest vector holds. The includer defines FN(load), FN(evens), FN(odds), STEP and
- * TRANSPOSE_NOTHING, a vector that changes no value that it is joined to. */
+ * level up to 16 taps, what the longest vector holds. The includer defines FN(load), FN(evens), FN(odds), STEP,
+ * TRANSPOSE_NOTHING, a vector that changes no value that it is joined to, and PUT_RESULT(d, x, f), which stores results where
+ * DIRECT(job). */
 #define MOST_JOINED 16
 #define LEAST_JOINED 6 /* of several windows in a row: fewer taps are loaded as fast one window after the other */
 ALWAYS_INLINE FN(vec) FN(neighbours)(FN(vec) a, FN(vec) b)
@@ -35,18 +36,26 @@ ALWAYS_INLINE void FN(joined)(const numpool_fold *f, int vectors)
     }
 }
 
-/* f.rows windows of four taps side by side, a vector or more of them; the last vector overlaps the one before it. */
-static __attribute__((noinline)) void FN(quads)(const numpool_fold *f)
+/* f.rows windows of four taps side by side, a vector or more of them, as sums or (`straight`) results; the last vector overlaps
+ * the one before it. */
+ALWAYS_INLINE void FN(quads_to)(const numpool_fold *f, int straight)
 {
     for (ptrdiff_t next = 0; next < f->rows; next += LANES) {
         const ptrdiff_t r = numpool_min(next, f->rows - LANES);
         const char *p = f->src + r * 4 * ACC_SIZE;
+        for (int i = 0; i < 4 && f->fresh; i++)
+            __builtin_prefetch(p + i * VECTOR_BYTES + PREFETCH_FURTHER);
         const FN(vec) low = FN(neighbours)(FN(load)(p), FN(load)(p + VECTOR_BYTES));
         const FN(vec) high = FN(neighbours)(FN(load)(p + 2 * VECTOR_BYTES), FN(load)(p + 3 * VECTOR_BYTES));
         const FN(vec) four = FN(neighbours)(low, high);
-        memcpy(f->dst + r * ACC_SIZE, &four, sizeof four);
+        if (straight)
+            PUT_RESULT(f->dst + r * ELEM_SIZE, four, f);
+        else
+            memcpy(f->dst + r * ACC_SIZE, &four, sizeof four);
     }
 }
+
+static __attribute__((noinline)) void FN(quads)(const numpool_fold *f) { FN(quads_to)(f, 0); }
 
 static __attribute__((noinline)) void FN(joined_rows)(const numpool_fold *f)
 {

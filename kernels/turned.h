@@ -16,6 +16,9 @@ ALWAYS_INLINE void FN(turn)(FN(plane) *v)
     }
 }
 
+/* Not from an array, which GCC would keep in memory. */
+ALWAYS_INLINE void FN(put_plane)(char *p, FN(plane) x) { memcpy(p, &x, sizeof x); }
+
 /* The first n elements of `rows` rows, `step` bytes from one to the next; the rows missing to LANES are like the last. */
 static __attribute__((noinline)) void FN(turn_in)(const char *src, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t n,
                                                   char *dst, ptrdiff_t step)
@@ -26,7 +29,7 @@ static __attribute__((noinline)) void FN(turn_in)(const char *src, ptrdiff_t pit
             v[i] = FN(load)(src + numpool_min(i, rows - 1) * pitch + e * ACC_SIZE);
         FN(turn)(v);
         for (int i = 0; i < LANES; i++)
-            memcpy(dst + (e + i) * step, &v[i], sizeof v[i]);
+            FN(put_plane)(dst + (e + i) * step, v[i]);
     }
 }
 
@@ -47,7 +50,7 @@ static __attribute__((noinline)) void FN(turn_out)(const char *src, ptrdiff_t st
         FN(turn)(v);
         if (e + LANES <= n && rows == LANES)
             for (int i = 0; i < LANES; i++)
-                memcpy(dst + i * pitch + e * ACC_SIZE, &v[i], sizeof v[i]);
+                FN(put_plane)(dst + i * pitch + e * ACC_SIZE, v[i]);
         else
             for (int i = 0; i < rows; i++)
                 memcpy(dst + i * pitch + e * ACC_SIZE, &v[i], numpool_min(n - e, LANES) * ACC_SIZE);

@@ -21,6 +21,7 @@
 #undef OPERATION_OF_KEYS
 #undef LAST
 #undef LAST2
+#undef IN_PLACE
 #undef LINES
 #undef SLIDES
 #undef SLIDE_PUT
@@ -30,5 +31,6 @@
 #undef NO_TAP
 #undef FLAT_DOWN
 #undef TRANSPOSE_NOTHING
+#undef PUT_RESULT
 #undef MOST_JOINED
 #undef LEAST_JOINED
