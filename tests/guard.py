@@ -162,6 +162,11 @@ def family(rng, threads, dtype):
         yield "fractional_max_pool2d", [x], (2, (3, 2), None, True), {"rng": n, "layout": "NCHW"}
         yield "max_unpool2d", [y, where], (2, None, 0, (4, 5)), {"layout": "NCHW"}
         yield "max_unpool2d_backward", [draw(2, channels, 4, 5), where], (2,), {"layout": "NCHW"}
+        for layout, shape in (("NCL", (2, channels, n)), ("NLC", (2, n, channels))):  # sixteen together, and fewer
+            where = rng.integers(-1 if n % 3 else 0, 2 * n, shape)
+            whole = (2, channels, 2 * n) if layout == "NCL" else (2, 2 * n, channels)
+            yield "max_unpool1d", [draw(*shape), where], (2,), {"layout": layout}
+            yield "max_unpool1d_backward", [draw(*whole), where], (2,), {"layout": layout}
 
 
 def fuzz(threads, dtype):
