@@ -29,6 +29,13 @@
 #define PREFETCH_NOT(p, taps, f) ((void)0)
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline, unused))
+/* An address of which GCC makes no others ahead of time: it would keep those of all taps, in memory. */
+ALWAYS_INLINE const char *numpool_address(const char *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 /* Where in a row of n elements the second vector best begins: NumPy's arrays begin 16 bytes behind a cache line, and a 64-byte
  * vector that crosses a line is two loads. So in a long row it is the first that begins where the processor likes it, and does
  * some elements again. */

@@ -62,21 +62,21 @@ static __attribute__((noinline, unused)) void TALL_NAME(narrow)(const numpool_fo
     const ptrdiff_t second = f->n - LANES; /* overlaps the first, if need be */
     const int far = f->job->x.end - f->job->x.data > NUMPOOL_FAR;
     for (ptrdiff_t r = 0; r < f->rows; r++) {
-        const char *p = f->src + r * f->src_pitch;
+        const char *p = numpool_address(f->src + r * f->src_pitch), *q = numpool_address(p + second * TALL_SIZE);
         char *d = f->dst + r * f->dst_pitch;
         TALL_NAME(fetch)(p, 8, far, f);
         STAGE_TYPE a = WIDEN(TALL_NAME(tree)(p, 0, f->step, 8, f));
-        STAGE_TYPE b = WIDEN(TALL_NAME(tree)(p + second * TALL_SIZE, 0, f->step, 8, f));
+        STAGE_TYPE b = WIDEN(TALL_NAME(tree)(q, 0, f->step, 8, f));
         ptrdiff_t t = 8;
-        for (p += 8 * f->step; t + 8 <= f->taps; t += 8, p += 8 * f->step) {
+        for (p += 8 * f->step, q += 8 * f->step; t + 8 <= f->taps; t += 8, p += 8 * f->step, q += 8 * f->step) {
             TALL_NAME(fetch)(p, 8, far, f);
             a = STEP_STAGE(a, WIDEN(TALL_NAME(tree)(p, t, f->step, 8, f)));
-            b = STEP_STAGE(b, WIDEN(TALL_NAME(tree)(p + second * TALL_SIZE, t, f->step, 8, f)));
+            b = STEP_STAGE(b, WIDEN(TALL_NAME(tree)(q, t, f->step, 8, f)));
         }
         if (t < f->taps) {
             TALL_NAME(fetch)(p, f->taps - t, far, f);
             a = STEP_STAGE(a, WIDEN(TALL_NAME(tree)(p, t, f->step, (int)(f->taps - t), f)));
-            b = STEP_STAGE(b, WIDEN(TALL_NAME(tree)(p + second * TALL_SIZE, t, f->step, (int)(f->taps - t), f)));
+            b = STEP_STAGE(b, WIDEN(TALL_NAME(tree)(q, t, f->step, (int)(f->taps - t), f)));
         }
         TALL_STORE(d, a, f);
         TALL_STORE(d + second * ACC_SIZE, b, f);
