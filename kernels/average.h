@@ -480,6 +480,18 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
     }
 }
 #define OUT_SIZE(job) (job)->out_size
+#if OWN_RESULT && (KIND != KIND_INT || SHORT)
+#define THROUGH 5 /* rows of a window, at most, that go from the image to results in one stage */
+#undef PREFETCH
+#define PREFETCH PREFETCH_ROWS
+#define STAGE through
+#define MOST_TAPS THROUGH
+#define SOURCE_SIZE ELEM_SIZE
+#define TARGET_SIZE ELEM_SIZE
+#define TAP(p, t, f) FN(load_element)(p)
+#define PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
+#include "fold.h"
+#endif
 #ifdef TRANSPOSE_NOTHING
 #if OWN_RESULT
 #define PUT_RESULT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)

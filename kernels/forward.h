@@ -10,7 +10,8 @@
  *   DIRECT(job)           whether the stages LAST (and LAST2, at stride 2) may store the output in place of `across`
  *   FN(fill)(p, n, apart) sets n accumulators to the identity
  *   FN(finish)(...)       emits a run of rows of one plane
- *   LINES                 if there is FN(lines), for long windows of single lanes */
+ *   LINES                 if there is FN(lines), for long windows of single lanes
+ *   THROUGH               if there is FN(through), vertical windows of at most so many rows to results */
 
 /* Bytes from one scratch row to the next: short rows lie end to end, long ones start on a cache line. */
 ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
@@ -355,9 +356,14 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const int direct = DIRECT(job) && (!job->w.table || ACC_SIZE == ELEM_SIZE)
                        && FN(row_length)(job, cols, lanes, dense) >= LANES;
     /* windows of a single column: the vertical stage makes the results */
-    const int alone = direct && SUMS_ARE_RESULTS && job->w.kernel == 1 && job->w.stride == 1 && job->w.before == 0
-                      && !job->w.table && !job->d.out && !job->h.running && job->x.pixel == lanes * ELEM_SIZE && dense
-                      && tile->col1 <= job->w.in;
+    const int upright = direct && job->w.kernel == 1 && job->w.stride == 1 && job->w.before == 0 && !job->w.table && !job->d.out
+                       && !job->h.running && job->x.pixel == lanes * ELEM_SIZE && dense && tile->col1 <= job->w.in;
+    const int alone = upright && SUMS_ARE_RESULTS;
+#ifdef THROUGH
+    const numpool_axis *h = &job->h;
+    const int through = upright && h->kernel <= THROUGH && !h->table && h->before == 0
+                        && (h->out - 1) * h->stride + (h->kernel - 1) * h->step < h->in;
+#endif
 #if IN_PLACE
     const int in_place = lanes == 1 && job->x.pixel == ELEM_SIZE && job->w.step == 1 && job->h.kernel == 1 && job->h.stride == 1
                          && job->h.before == 0 && !job->h.table && !job->d.out;
@@ -388,6 +394,17 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);
             continue;
         }
+#ifdef THROUGH
+        if (through) {
+            const numpool_fold f = {.src = from + first * h->stride * job->x.row + tile->col0 * job->x.pixel + tile->lane0 * ELEM_SIZE,
+                                    .src_pitch = h->stride * job->x.row, .step = h->step * job->x.row, .taps = h->kernel,
+                                    .rows = last - first, .n = cols * lanes, .dst = out, .dst_pitch = job->y.row, .job = job,
+                                    .divisor = job->divisor,
+                                    .fresh = job->x.end - job->x.data <= NUMPOOL_NEAR ? 0 : numpool_min(h->kernel, h->stride)};
+            FN(through)(&f);
+            continue;
+        }
+#endif
         if (alone) {
             FN(windows)(job, tile, &job->h, from, first, last, out, job->y.row, 0);
             continue;

@@ -23,6 +23,7 @@
 #undef LAST2
 #undef IN_PLACE
 #undef LINES
+#undef THROUGH
 #undef SLIDES
 #undef SLIDE_PUT
 #undef SLIDE_SIZE
