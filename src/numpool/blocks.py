@@ -35,6 +35,9 @@ SUM_ROW_BYTES = 5 * 1024
 SMALL_ROWS = 8
 # The same of windows read where they lie: rows of many lanes often lie a page apart, in the same few sets of a cache.
 ROWS_AS_IS = 4
+# Rows of a block of larger ones at least, and the bytes of their rows of taps.
+LARGE_ROWS = 8
+LARGE_BYTES = 96 * 1024
 # Rows of a block of windows that are folded in registers, whatever their length.
 SLID_ROWS = 8
 # Input of a block of planes that go as one long row; its masks, made once a block; taps of their windows, at most.
@@ -204,16 +207,24 @@ def blocks(
         return {"block": (min(h.out, SLID_ROWS), w.out, lanes)}
     if not deep and lanes == 1 and is_flat(operation, h, w, size, divisor):
         return {"block": (max(1, FLAT_INPUT // (w.out * size)), w.out, 1)}
-    high = h.extent - 1 if arg else 0  # scratch rows beside those of the result
-    room = BLOCK_BYTES * (4 if arg else 1)
-    most_row = max(room, MOST_ROW_BYTES) // some
-    cols, most = w.out, most_row // (size * (1 + high))
-    if arg and w.extent <= w.stride:  # scratch rows hold windows; but one, which has the pixels, each half as long
-        cols = max(1, min(w.out, most, (most_row // (size // 2) - w.extent) // w.stride + 1))
-    elif w.out * w.stride + w.extent > most:
+    if arg:
+        return {"block": (*large_block(h, w, some * size), some)}
+    cols, most = w.out, max(BLOCK_BYTES, MOST_ROW_BYTES) // (some * size)
+    if w.out * w.stride + w.extent > most:
         cols = max(1, min(w.out, (most - w.extent) // w.stride + 1))
-    per_row = ((cols - 1) * w.stride + w.extent if not arg else cols) * some * size * (h.stride if arg else 1)
-    return {"block": (max(1, (room - high * per_row) // per_row), cols, some)}
+    return {"block": (max(1, BLOCK_BYTES // (((cols - 1) * w.stride + w.extent) * some * size)), cols, some)}
+
+
+def large_block(h: Axis, w: Axis, window_bytes: int) -> tuple[int, int]:
+    """Rows and columns of windows with their taps, where scratch holds rows of taps, each folded once across, and the
+    windows: few columns rather than few rows, which share most of those."""
+    rows = min(h.out, max(LARGE_ROWS, 2 * h.extent // h.stride))
+    rows = -(-h.out // -(-h.out // rows))  # alike
+    pixels = 2 * MOST_ROW_BYTES // window_bytes  # of the one row that is packed, each half as long
+    room = LARGE_BYTES // (((rows - 1) * h.stride + h.extent + rows) * window_bytes)
+    cols = max(1, min(w.out, room, (pixels - w.extent) // w.stride + 1))
+    most = (LARGE_BYTES // (cols * window_bytes) - h.extent + h.stride) // (h.stride + 1)
+    return max(1, rows if most < h.out else most), cols
 
 
 def are_alike(operation: str, divisor: int) -> bool:
