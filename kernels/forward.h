@@ -269,7 +269,7 @@ static int FN(fold_in_place)(const numpool_job *job, const numpool_tile *tile, c
     const ptrdiff_t cols = tile->col1 - tile->col0;
     numpool_fold f = {.src = src + window.first * ELEM_SIZE, .src_pitch = job->x.row, .taps = window.taps, .rows = rows,
                       .dst = dst, .dst_pitch = dst_pitch, .job = job, .fresh = job->x.end - job->x.data > NUMPOOL_NEAR};
-    (void)cols, (void)f, (void)out;
+    (void)out;
 #ifdef LINES
     if (cols == 1 && window.taps >= LANES) {
         FN(lines)(&f);

@@ -2,7 +2,7 @@
  * rows of the input, which are zeroed; then each window, in order, adds to its taps what it gives them. Windows that reach into
  * a tile from the rows beside it are looked at for each of both.
  *
- * Returns NUMPOOL_FOREIGN where an index names no tap of its window that is inside the image. */
+ * Returns NUMPOOL_FOREIGN where an index names no tap of its window that is inside the image, or none at all. */
 static void FN(zero_rows)(const numpool_job *job, char *rows, ptrdiff_t count, ptrdiff_t lanes)
 {
     const ptrdiff_t pixel = job->x.pixel, columns = pixel == lanes * ELEM_SIZE ? job->w.in : 1;

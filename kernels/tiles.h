@@ -1,7 +1,7 @@
 /* Template: the pass SPREAD of extremum_backward.h: windows side by side whose indices name taps of their own, so that each input
  * element is written once. A tile is rows of windows.
  *
- * Returns NUMPOOL_FOREIGN where an index names something else. */
+ * Returns NUMPOOL_FOREIGN where an index names something else; by vectors, nothing at all too. */
 
 #if KIND == KIND_FLOAT
 /* A window of kh x kw taps and of a vector of lanes or more, each tap's to its pixel; or, where kw is 1, a row of windows of
