@@ -15,8 +15,10 @@ ALWAYS_INLINE void FN(joined)(const numpool_fold *f, int vectors)
 {
     const FN(vec) nothing = TRANSPOSE_NOTHING;
     FN(ivec) present[MOST_JOINED / LANES];
-    for (int j = 0; j < vectors; j++)
-        memcpy(&present[j], numpool_edge + 128 - numpool_min(f->taps - j * LANES, LANES) * ACC_SIZE, sizeof present[j]);
+    for (int j = 0; j < vectors; j++) {
+        const ptrdiff_t some = numpool_max(0, numpool_min(f->taps - j * LANES, LANES));
+        memcpy(&present[j], numpool_edge + 128 - some * ACC_SIZE, sizeof present[j]);
+    }
     for (ptrdiff_t r = 0; r < f->rows; r += LANES) {
         FN(vec) v[LANES];
         for (ptrdiff_t i = 0; i < LANES; i++) {
