@@ -89,23 +89,23 @@ def ours(job):
         raise Refused("gradients of floats only")
     take_threads(job.threads)
     case = job.case
-    window = {"kernel_size": case.kernel_size, "stride": case.stride, "padding": case.padding}
-    window |= {"ceil_mode": job.case.ceil_mode, "layout": job.layout}
-    counted, indexed = {"count_include_pad": job.count_include_pad}, {"index": job.index}
+    window = (case.kernel_size, case.stride, case.padding)  # by position, as torch's: each keyword costs a little
+    extreme, average = (*window, 1, case.ceil_mode), (*window, case.ceil_mode, job.count_include_pad)
+    lie, indexed = {"layout": job.layout}, {"layout": job.layout, "index": job.index}
     result = {"dtype": job.dtype} if np.dtype(job.dtype).kind in "iu" else {}  # as peers do: integers stay integers
 
     def bind(x, grad):
-        pick = partial(numpool.max_pool2d, x, **window, **indexed, return_indices=True)
+        pick = partial(numpool.max_pool2d, x, *extreme, True, **indexed)
         if job.op in ("max", "min"):
-            call = partial(getattr(numpool, f"{job.op}_pool2d"), x, **window)
+            call = partial(getattr(numpool, f"{job.op}_pool2d"), x, *extreme, **lie)
         elif job.op == "argmax":
             call = pick
         elif job.op == "max_backward":
-            call = partial(numpool.max_pool2d_backward, grad, pick()[1], x.shape, **window, **indexed)
+            call = partial(numpool.max_pool2d_backward, grad, pick()[1], x.shape, *extreme, **indexed)
         elif job.op == "avg":
-            call = partial(numpool.avg_pool2d, x, **window, **counted, **result)
+            call = partial(numpool.avg_pool2d, x, *average, **lie, **result)
         else:
-            call = partial(numpool.avg_pool2d_backward, grad, x.shape, **window, **counted)
+            call = partial(numpool.avg_pool2d_backward, grad, x.shape, *average, **lie)
         out = call()
         run = partial(call, out=out) if job.out else call
         if job.op != "argmax":
