@@ -145,8 +145,9 @@ typedef struct {
 /* Windows of an output row whose gradients are scattered at once. */
 #define NUMPOOL_RUN 2048
 
-/* Elements that are moved while a part of the next plane is fetched. */
+/* Elements that are moved while a part of the next plane is fetched, and indices that are compared at once. */
 #define NUMPOOL_MEANWHILE 16
+#define NUMPOOL_TOGETHER 16
 
 /* --- geometry shared by every block ------------------------------------------------------------------------------ */
 

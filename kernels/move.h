@@ -23,7 +23,7 @@ typedef int64_t numpool_move_longs __attribute__((vector_size(16)));
 ALWAYS_INLINE int numpool_move_read(const int64_t *index, int64_t plane, int64_t *at)
 {
     numpool_move_longs doubt = {0}, own;
-    for (int i = 0; i < NUMPOOL_MEANWHILE; i += 2) {
+    for (int i = 0; i < NUMPOOL_TOGETHER; i += 2) {
         memcpy(&own, index + i, sizeof own);
         doubt |= own | (plane - 1 - own);
         memcpy(at + i, &own, sizeof own);

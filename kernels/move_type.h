@@ -23,13 +23,13 @@ ALWAYS_INLINE int SCATTER(const int64_t *restrict index, const MOVED *restrict f
 ALWAYS_INLINE int GATHER(const int64_t *restrict index, const MOVED *restrict from, MOVED *restrict to, ptrdiff_t n,
                          ptrdiff_t lanes, uint64_t plane)
 {
-    int64_t some[NUMPOOL_MEANWHILE];
+    int64_t some[NUMPOOL_TOGETHER];
     int bad = 0;
     for (ptrdiff_t i = 0; i < n;) {
-        if (i + NUMPOOL_MEANWHILE <= n && numpool_move_read(index + i, (int64_t)plane, some)) {
-            for (int j = 0; j < NUMPOOL_MEANWHILE; j++)
+        if (i + NUMPOOL_TOGETHER <= n && numpool_move_read(index + i, (int64_t)plane, some)) {
+            for (int j = 0; j < NUMPOOL_TOGETHER; j++)
                 to[i + j] = from[PLACE(some[j], i + j)];
-            i += NUMPOOL_MEANWHILE;
+            i += NUMPOOL_TOGETHER;
             continue;
         }
         const uint64_t at = (uint64_t)index[i];

@@ -22,16 +22,15 @@ ALWAYS_INLINE int FN(add_lanes)(const uint64_t *index, const ACC *grad, ptrdiff_
     return bad;
 }
 
-enum { FN(together) = 16 };
 typedef int64_t FN(positions) __attribute__((vector_size(VECTOR_BYTES)));
 
 /* The same for so many that are compared at once, and used as they were read then. */
 ALWAYS_INLINE int FN(add_together)(const uint64_t *index, const ACC *grad, uint64_t zero, uint64_t span, ptrdiff_t scale,
                                    ACC *sums, int bad)
 {
-    int64_t at[FN(together)], sign = 0;
+    int64_t at[NUMPOOL_TOGETHER], sign = 0;
     FN(positions) signs = {0};
-    for (int l = 0; l < FN(together); l += LANES_8) {
+    for (int l = 0; l < NUMPOOL_TOGETHER; l += LANES_8) {
         FN(positions) own;
         memcpy(&own, index + l, sizeof own);
         own -= (int64_t)zero;
@@ -41,8 +40,8 @@ ALWAYS_INLINE int FN(add_together)(const uint64_t *index, const ACC *grad, uint6
     for (int i = 0; i < LANES_8; i++)
         sign |= signs[i];
     if (sign < 0)
-        return FN(add_lanes)(index, grad, FN(together), zero, span, scale, sums, bad);
-    for (int l = 0; l < FN(together); l++)
+        return FN(add_lanes)(index, grad, NUMPOOL_TOGETHER, zero, span, scale, sums, bad);
+    for (int l = 0; l < NUMPOOL_TOGETHER; l++)
         sums[at[l] * scale + l] += grad[l];
     return bad;
 }
@@ -63,7 +62,7 @@ ALWAYS_INLINE int FN(add_positions)(const char *index, ptrdiff_t index_step, con
         const uint64_t *at = (const uint64_t *)(const void *)index;
         const ACC *from = (const ACC *)(const void *)grad;
         ptrdiff_t l = 0;
-        for (; l + FN(together) <= lanes; l += FN(together))
+        for (; l + NUMPOOL_TOGETHER <= lanes; l += NUMPOOL_TOGETHER)
             bad = FN(add_together)(at + l, from + l, zero, span, scale, sums + l, bad);
         bad = FN(add_lanes)(at + l, from + l, lanes - l, zero, span, scale, sums + l, bad);
     }
