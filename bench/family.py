@@ -258,7 +258,7 @@ def main():
             timers = {"numpool": loop_timer([row.run])} | {n: loop_timer([p]) for n, p in row.peers.items()}
             if row.nbytes:
                 timers["copy"] = copying(row.nbytes)
-            times = contest(timers, args.threads, **effort)
+            times = contest({name: [timer] for name, timer in timers.items()}, args.threads, **effort)
             ours, roof = times.pop("numpool"), times.pop("copy", None)
             peer = min(times, key=times.get, default=None)
             ratio, share = (times[peer] / ours if peer else None), (roof / ours if roof else None)

@@ -221,7 +221,7 @@ def calls(lab, threads):
     }
     for call, runs in pairs.items():
         with torch.inference_mode():
-            ours, theirs = contest({i: loop_timer([run]) for i, run in enumerate(runs)}, 1, **lab.effort).values()
+            ours, theirs = contest({i: [loop_timer([run])] for i, run in enumerate(runs)}, 1, **lab.effort).values()
         yield Sample(ours / theirs, call)
 
 

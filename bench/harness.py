@@ -15,6 +15,7 @@ from .roof import copying
 from .timing import Contestant, loop_timer
 
 AT_LEAST = 3  # rounds, however slow a contestant is
+PLACES = 5  # of a small job's data: which pages of it the second-level cache holds at once is a matter of chance
 OURS = "numpool"
 
 
@@ -65,6 +66,10 @@ def residency(job):
     return "L2" if job.nbytes <= caches()[1] else "L3" if job.nbytes <= last_level_cache() else "DRAM"
 
 
+def places_of(job):
+    return PLACES if residency(job) == "L2" else 1
+
+
 def difference(op, got, want):
     """What is wrong with a result, or None. Maxima and positions are exact; sums may differ in their order, and
     averages as integers by the rounding."""
@@ -81,9 +86,10 @@ def difference(op, got, want):
 def measure(job, names, *, fresh=False, roof=copying, **effort):
     """A row; `effort` as in `contest`."""
     row, bound = Row(job), {}
+    places = 1 if fresh else places_of(job)
     copies = max(1, ceil(2 * last_level_cache() / job.nbytes)) if fresh else 1
-    arrays = job.data()
-    data = [arrays, *([array.copy() for array in arrays] for _ in range(copies - 1))]
+    data = [job.data() for _ in range(places * copies)]
+    arrays = data[0]
     for name in names:
         try:
             bind = PEERS[name].prepare(job)
@@ -97,8 +103,11 @@ def measure(job, names, *, fresh=False, roof=copying, **effort):
             bound[name] = pairs
     row.wrong = compare(job, {name: pairs[0][1]() for name, pairs in bound.items()}, arrays)
 
-    timers = {name: loop_timer([run for run, _ in pairs]) for name, pairs in bound.items()}
-    roofs = roof(job, copies)
+    timers = {
+        name: [loop_timer([run for run, _ in pairs[place::places]]) for place in range(places)]
+        for name, pairs in bound.items()
+    }
+    roofs = by_name([roof(job, copies) for _ in range(places)])
     medians = contest(timers | roofs, job.threads, **effort)
     row.roof = min(medians[name] for name in roofs)
     row.times = {name: medians[name] for name in timers}
@@ -109,9 +118,16 @@ def versus(jobs, name=OURS, **effort):
     """Seconds of one contestant in several jobs, which take turns; `effort` as in `contest`."""
     timers = {}
     for i, job in enumerate(jobs):
-        run, _ = PEERS[name].prepare(job)(*job.data())
-        timers[i] = on_threads(job.threads, loop_timer([run])) if name == OURS else loop_timer([run])
+        bind = PEERS[name].prepare(job)
+        timers[i] = [loop_timer([bind(*job.data())[0]]) for _ in range(max(map(places_of, jobs)))]
+        if name == OURS:
+            timers[i] = [on_threads(job.threads, timer) for timer in timers[i]]
     return list(contest(timers, max(job.threads for job in jobs), **effort).values())
+
+
+def by_name(dicts):
+    """A list of dicts as a dict of lists."""
+    return {name: [each[name] for each in dicts] for name in dicts[0]}
 
 
 def on_threads(count, timer):
@@ -125,9 +141,10 @@ def on_threads(count, timer):
 
 
 def contest(timers, threads, *, rounds=15, budget=0.5, idle=0.0):
-    """name -> median seconds of timers that take turns. `budget` is the seconds that one of them may spend, beyond
+    """name -> median seconds of contestants that take turns, each given by its timers, one for each place of its data.
+    `budget` is the seconds that one of them may spend, beyond
     AT_LEAST rounds; `threads` the most that one takes; `idle` the seconds of sleep before each call."""
-    contestants = {name: Contestant(timer) for name, timer in timers.items()}
+    contestants = {name: Contestant(own) for name, own in timers.items()}
     order, chance = list(contestants.values()), Random(0)
     gc.disable()
     for contestant in order:
