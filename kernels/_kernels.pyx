@@ -45,7 +45,7 @@ cdef extern from "arrays.h":
 
 cdef extern from "job.h":
     enum: NUMPOOL_FAR, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TURNED
-    enum: NUMPOOL_SPREAD, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_BAD, NUMPOOL_FOREIGN
+    enum: NUMPOOL_TILES, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_FOREIGN
     ctypedef struct numpool_pass:
         ptrdiff_t taps, gap
     ctypedef struct numpool_axis:
@@ -77,14 +77,13 @@ cdef extern from "job.h":
         int64_t divisor
         ptrdiff_t out_size
         int out_code
-        int gradient "pass"  # a word of Python's own
+        int gradient
     ctypedef struct numpool_tile:
         ptrdiff_t row0, row1, col0, col1, lane0, lane1
         const char *limit
     ctypedef ptrdiff_t numpool_block(const numpool_job *, const numpool_tile *, char *) noexcept nogil
     ctypedef struct numpool_extremum_kernels:
         const char *dtype
-        ptrdiff_t itemsize
         numpool_block *max
         numpool_block *min
     ctypedef struct numpool_average_kernels:
@@ -96,11 +95,14 @@ cdef extern from "job.h":
         numpool_block *argmax
         numpool_block *argmin
         numpool_block *extremum_backward
+    ctypedef struct numpool_pixels:
+        ptrdiff_t low, pixels
     ctypedef struct numpool_turns:
         ptrdiff_t vector_bytes
         void (**turn_in "in")(const char *const *, ptrdiff_t, ptrdiff_t, ptrdiff_t, char *) noexcept nogil  # Python's word
         void (**turn_out "out")(const char *, ptrdiff_t, ptrdiff_t, char *const *, ptrdiff_t) noexcept nogil
     ptrdiff_t numpool_lead(const numpool_job *, const ptrdiff_t *, ptrdiff_t) noexcept nogil
+    numpool_pixels numpool_reach(const numpool_axis *, ptrdiff_t, ptrdiff_t) noexcept nogil
 
 cdef extern from "dispatch.h":
     ctypedef struct numpool_level:
@@ -178,7 +180,7 @@ DTYPES = dtype_names()
 OPERATIONS = (
     "max", "min", "argmax", "argmin", "average", "short_average", "wide_average", "extremum_backward", "average_backward"
 )
-GRADIENTS = {None: 0, "spread": NUMPOOL_SPREAD, "gather": NUMPOOL_GATHER, "scatter": NUMPOOL_SCATTER}
+GRADIENTS = {None: 0, "tiles": NUMPOOL_TILES, "gather": NUMPOOL_GATHER, "scatter": NUMPOOL_SCATTER}
 cdef enum:
     EXTREMUM_BACKWARD = 7  # from here on an operation reads gradients
 

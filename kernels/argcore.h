@@ -5,7 +5,7 @@
 #define STEP_STAGE(a, b) STEP(a, b)
 #define TREE_TYPE FN(pair)
 #define STAGE_TYPE FN(pair)
-#define PREFETCH PREFETCH_TAPS
+#define PREFETCH numpool_prefetch_taps
 #define FIRST_VECTOR(p, n) LANES
 
 typedef ACC FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
@@ -24,7 +24,14 @@ ALWAYS_INLINE FN(ivec) FN(load_taps)(const char *p)
     memcpy(&x, p, sizeof x);
     return x;
 }
-ALWAYS_INLINE void FN(store)(char *p, FN(vec) x) { memcpy(p, &x, sizeof x); }
+/* A zero is stored as +0, as without indices (extremum.h). */
+ALWAYS_INLINE void FN(store)(char *p, FN(vec) x)
+{
+#if ACC_IS_FLOAT
+    x += 0;
+#endif
+    memcpy(p, &x, sizeof x);
+}
 ALWAYS_INLINE void FN(store_pair)(char *p, FN(pair) x, ptrdiff_t apart)
 {
     memcpy(p, &x.value, sizeof x.value);

@@ -30,7 +30,7 @@ typedef ELEM FN(evec) __attribute__((vector_size(LANES * ELEM_SIZE)));
 /* Element to comparable value, and back: each on vectors and, the same words, on single elements. */
 #if KIND == KIND_FLOAT
 #define TO_ACC(type, x) (MINIMUM ? -(x) : (x))
-#define FROM_ACC(x) ((ELEM)(MINIMUM ? -(x) : (x)))
+#define FROM_ACC(x) ((ELEM)(MINIMUM ? -(x) : (x)) + 0) /* a zero is +0 */
 #define IDENTITY -INFINITY
 #elif KIND == KIND_HALF
 #define IDENTITY (-INFINITY_BITS)

@@ -20,11 +20,7 @@ ALWAYS_INLINE void FN(fill)(const numpool_elements *elements, char *p, ptrdiff_t
         memcpy(p, &identity, ACC_SIZE);
 }
 
-ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
-{
-    ptrdiff_t bytes = n * ACC_SIZE;
-    return bytes <= 64 ? bytes : (bytes + 63) & ~(ptrdiff_t)63;
-}
+ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n) { return numpool_pitch(n * ACC_SIZE); }
 
 /* Image rows as comparable values, with room for the padding. Rows shorter than a vector spill into that behind them. */
 static void FN(pack_image)(const numpool_job *job, const numpool_elements *elements, ptrdiff_t lanes, const

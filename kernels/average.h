@@ -381,7 +381,7 @@ ALWAYS_INLINE FN(evec) FN(bfloat16_store)(FN(vec) value)
 #define STORE_HALF NUMPOOL_CAT(FN(DTYPE), _store)
 #endif
 
-/* The same two, with the division. */
+/* A vector of sums, divided, to elements of the input's type. */
 ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, int64_t divisor)
 {
     const FN(vec) x = FN(quotient)(sum, divisor);
@@ -479,6 +479,7 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
         }
     }
 }
+#define TABLE_STORE(p, x, apart) FN(store)(p, x, apart)
 #define OUT_SIZE(job) (job)->out_size
 #if OWN_RESULT && (KIND != KIND_INT || SHORT)
 #define THROUGH 5 /* rows of a window, at most, that go from the image to results in one stage */

@@ -6,7 +6,6 @@
 #define ACC_SIZE NUMPOOL_CAT(BACKWARD_ACC_, ELEM_SIZE)
 #define ACC NUMPOOL_CAT(BACKWARD_TYPE_, ELEM_SIZE)
 #define LANES LANES_OF(ACC_SIZE)
-#define COMMON(part) NUMPOOL_JOIN(backward, DTYPE, part)
 #define SUM(part) NUMPOOL_JOIN(average, DTYPE, part)
 #define SUM_BYTES 16384  /* of rows of sums that are filled before they are added: half of a small first-level cache */
 #define SHARE_BYTES 4096 /* of rows of shares that are filled before they are used */
@@ -33,28 +32,16 @@ ALWAYS_INLINE ptrdiff_t FN(windows_of)(const numpool_axis *axis, ptrdiff_t span)
     return (span + axis->kernel - 2) / axis->stride + 2;
 }
 
-/* At stride 1 there are as many sums as shares: these are divided, not those, for a division and a store overlap. */
-ALWAYS_INLINE int FN(is_late)(const numpool_job *job)
-{
-    return job->divisor && job->h.stride == 1 && job->w.stride == 1 && (job->h.kernel > 1 || job->w.kernel > 1);
-}
-
 /* A vector of sums as it lies in memory. */
 ALWAYS_INLINE SUM(evec) FN(narrow)(SUM(vec) x)
 {
 #if KIND == KIND_HALF
-    ACC from[LANES];
-    ELEM to[LANES];
-    SUM(evec) narrow;
-    memcpy(from, &x, sizeof x);
-    for (int i = 0; i < LANES; i++)
-        to[i] = (ELEM)HALF_STORE(from[i]);
-    memcpy(&narrow, to, sizeof narrow);
-    return narrow;
+    return NUMPOOL_CAT(SUM(DTYPE), _store)(x);
 #else
     return x;
 #endif
 }
+
 /* The same to grad_input. Rows of a tile may be short pieces, before which no hardware prefetcher runs: it asks for the row
  * below. */
 ALWAYS_INLINE void FN(put)(const numpool_job *job, char *p, SUM(vec) x)
@@ -71,7 +58,7 @@ typedef struct {
     ptrdiff_t before, after;     /* elements of 0 on both sides of a row of shares, for windows that do not exist */
     ptrdiff_t most;              /* elements of a row of shares, in any tile as wide */
     ptrdiff_t pitch;             /* bytes from one row of shares to the next */
-    int64_t divisor;             /* of shares (1: of sums instead); 0: each window has its own */
+    int64_t divisor;             /* 0: each window has its own */
     int dense;                   /* the pixels of a row of grad_output follow each other */
     const char *end;             /* of grad_output: nothing from here on is read */
 } FN(frame);
@@ -89,7 +76,7 @@ static FN(frame) FN(framed)(const numpool_job *job, const numpool_tile *tile)
     f.after = (right - f.last) * f.lanes;
     f.most = FN(windows_of)(w, f.cols) * f.lanes;
     f.pitch = (right - f.left) * f.lanes * ACC_SIZE;
-    f.divisor = FN(is_late)(job) ? 1 : job->divisor;
+    f.divisor = job->divisor;
     f.dense = job->y.pixel == f.lanes * ELEM_SIZE;
     f.end = job->y.data + numpool_max(0, (job->h.out - 1) * job->y.row) + numpool_max(0, (w->out - 1) * job->y.pixel)
             + job->lanes * ELEM_SIZE;
@@ -285,14 +272,6 @@ ALWAYS_INLINE SUM(vec) FN(taken)(const char *shares, const char *places, SUM(vec
 #define TAP(p, t, f) SUM(load)(p)
 #define PUT(d, x, f) FN(put)((f)->job, d, x)
 #include "fold.h"
-
-/* The same, divided. */
-#define STAGE last
-#define SOURCE_SIZE ACC_SIZE
-#define TARGET_SIZE ELEM_SIZE
-#define TAP(p, t, f) SUM(load)(p)
-#define PUT(d, sum, f) FN(put)((f)->job, d, FN(quotient)(sum, (f)->job->divisor))
-#include "fold.h"
 #undef TREE_TYPE
 #undef STAGE_TYPE
 #undef STEP
@@ -389,7 +368,6 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
 {
     return (FN(is_spread)(job, tile) ? FN(spread_block) : FN(is_expansion)(job) ? FN(expand_block) : FN(sum_block))(job, tile, scratch);
 }
-#undef COMMON
 #undef SUM
 #undef ACC
 #undef ACC_SIZE

@@ -7,17 +7,23 @@ cdef enum:
 cdef struct Grid:
     ptrdiff_t rows, cols, lanes                    # what the blocks cover
     ptrdiff_t block_rows, block_cols, block_lanes  # the largest block
-    ptrdiff_t across, deep, blocks                 # blocks side by side in columns and in lanes; all of them
+    ptrdiff_t col_blocks, lane_blocks, blocks      # side by side in columns and in lanes; all of them
 
 
 cdef struct Turned:
     ptrdiff_t lanes                     # planes that go together as the lanes of pixels; 0: none do
     ptrdiff_t planes                    # that have the same windows: groups do not mix them with others
-    ptrdiff_t groups
-    ptrdiff_t pixels, results           # elements of a plane, and of one of the output
-    ptrdiff_t size, out_size            # bytes of an element of both
-    ptrdiff_t x_bytes, y_bytes, index_bytes  # of scratch that a group's pixels take
+    ptrdiff_t groups, strips            # a group goes strip by strip, each some rows of windows, or all
+    ptrdiff_t pixels, results           # of a strip at most: those that it reads, and what it makes
+    bint slabs                          # planes have more than rows and columns: they go whole
+    ptrdiff_t size, out_size            # bytes of an element of a plane, and of one of the output
+    bint across, out_across             # of both: columns, not rows, follow each other
+    ptrdiff_t x_bytes, y_bytes, index_bytes  # of scratch that a strip's pixels take
     numpool_job lie                     # where planes lie: its leads, and the steps and data of its arrays
+
+
+cdef struct Strip:
+    ptrdiff_t runs, elements, first, apart  # of each plane: runs of so many elements, where the first and the others start
 
 
 cdef struct Work:
@@ -26,7 +32,7 @@ cdef struct Work:
     Grid grid
     Turned turned
     const numpool_turns *turns
-    ptrdiff_t parts  # ranges of blocks, or of groups of planes, one after the other
+    ptrdiff_t parts  # ranges of blocks, or of strips of groups of planes, one after the other
     bint dense       # rows follow each other in the output
     ptrdiff_t sharing  # planes after planes that share a table each, and blocks keep to a plane; 0: all share one
     ptrdiff_t bytes  # of scratch a thread
@@ -49,17 +55,17 @@ cdef int run_blocks(const Work *work, numpool_job *job, ptrdiff_t first, ptrdiff
     """Some blocks of a call: rows outermost, then columns, then lanes. Returns what is wrong with the indices."""
     cdef const Grid *grid = &work.grid
     cdef numpool_tile tile
-    cdef ptrdiff_t i, plane, slabs = grid.across * grid.deep
+    cdef ptrdiff_t i, plane, beside = grid.col_blocks * grid.lane_blocks
     cdef int bad = 0
     tile.limit = NULL
-    if work.dense and slabs == 1:  # rows follow each other in the output, up to the next part's first
+    if work.dense and beside == 1:  # rows follow each other in the output, up to the next part's first
         tile.limit = job.y.data + min(last * grid.block_rows, grid.rows) * job.y.row
     for i in range(first, last):
-        tile.row0 = i // slabs * grid.block_rows
+        tile.row0 = i // beside * grid.block_rows
         tile.row1 = min(tile.row0 + grid.block_rows, grid.rows)
-        tile.col0 = i // grid.deep % grid.across * grid.block_cols
+        tile.col0 = i // grid.lane_blocks % grid.col_blocks * grid.block_cols
         tile.col1 = min(tile.col0 + grid.block_cols, grid.cols)
-        tile.lane0 = i % grid.deep * grid.block_lanes
+        tile.lane0 = i % grid.lane_blocks * grid.block_lanes
         tile.lane1 = min(tile.lane0 + grid.block_lanes, grid.lanes)
         if work.sharing and not work.turned.lanes:
             advance_tables(job, work, tile.row0 // (job.h.out * max(job.d.out, 1)))
@@ -73,42 +79,111 @@ cdef void move_index(int64_t *index, ptrdiff_t n, int64_t by) noexcept nogil:
         index[i] += by & ~(index[i] >> 63)
 
 
-cdef void run_group(const Work *work, numpool_job *job, ptrdiff_t group, char *scratch) noexcept nogil:
-    """A group of planes: their elements become pixels in scratch, of which the blocks make pixels of results, and those
-    become planes again. The last group has the last plane several times, if need be; nothing comes of the others."""
-    cdef const Turned *turned = &work.turned
-    cdef const numpool_job *lie = &turned.lie
+cdef Strip strip_of(bint across, ptrdiff_t low, ptrdiff_t high, ptrdiff_t rows, ptrdiff_t cols) noexcept nogil:
+    """The rows [low, high) of planes."""
+    cdef Strip strip
+    strip.runs, strip.elements, strip.first, strip.apart = 1, (high - low) * cols, low * cols, 0
+    if across and high - low < rows:
+        strip.runs, strip.elements, strip.first, strip.apart = cols, high - low, low, rows
+    return strip
+
+
+cdef void settle(numpool_view *view, bint across, ptrdiff_t low, ptrdiff_t high, char *memory) noexcept nogil:
+    """The rows [low, high) of planes lie as pixels in `memory`."""
+    if across:
+        view.pixel = (high - low) * view.row
+    view.data = memory - low * view.row
+
+
+cdef void begin(
+    const Turned *turned, const numpool_view *lie, const Strip *strip, ptrdiff_t size, ptrdiff_t first, ptrdiff_t some,
+    char **at
+) noexcept nogil:
+    """Where the strip of each plane of a group begins. The last group has its last plane several times, if need be."""
+    cdef ptrdiff_t i
+    for i in range(turned.lanes):
+        at[i] = lie.data + numpool_lead(&turned.lie, lie.lead, first + min(i, some - 1)) + strip.first * size
+
+
+cdef void turn_back(
+    const Work *work, const numpool_view *lie, const Strip *strip, ptrdiff_t size, ptrdiff_t first, ptrdiff_t some,
+    const char *pixels
+) noexcept nogil:
+    """Pixels of results to the planes that they are of."""
     cdef char *plane[NUMPOOL_TURNED]
+    cdef ptrdiff_t i, run
+    begin(&work.turned, lie, strip, size, first, some, plane)
+    for run in range(strip.runs):
+        work.turns.turn_out[size](pixels, strip.elements, work.turned.lanes, plane, some)
+        pixels += strip.elements * work.turned.lanes * size
+        for i in range(some):
+            plane[i] += strip.apart * size
+
+
+cdef void run_strip(const Work *work, numpool_job *job, ptrdiff_t number, char *scratch) noexcept nogil:
+    """Rows of windows of a group of planes: the elements that they read become pixels in scratch, of which the blocks make
+    pixels of results, and those become planes again."""
+    cdef const Turned *turned = &work.turned
+    cdef const Grid *grid = &work.grid
+    cdef ptrdiff_t group = number // turned.strips, part = number % turned.strips
     cdef ptrdiff_t alike = (turned.planes + turned.lanes - 1) // turned.lanes  # groups of planes with the same windows
     cdef ptrdiff_t before = group % alike * turned.lanes, some = min(turned.planes - before, turned.lanes)
-    cdef ptrdiff_t i, first = group // alike * turned.planes + before, pixels = turned.pixels, ahead = 0
+    cdef ptrdiff_t first = group // alike * turned.planes + before, beside = grid.col_blocks * grid.lane_blocks
+    cdef ptrdiff_t high = grid.blocks // beside  # rows of blocks
+    cdef ptrdiff_t block0 = part * high // turned.strips, block1 = (part + 1) * high // turned.strips
+    cdef ptrdiff_t row0 = block0 * grid.block_rows, row1 = min(block1 * grid.block_rows, grid.rows)
+    cdef ptrdiff_t ahead = 0, i, run
+    cdef char *plane[NUMPOOL_TURNED]
+    cdef char *pixels = scratch
+    cdef char *results = scratch + turned.x_bytes
+    cdef char *indices = results + turned.y_bytes
+    cdef numpool_pixels read
+    cdef Strip strip, out
     if work.sharing:
         advance_tables(job, work, first)
-        if job.h.table != NULL and job.h.out == 1:  # what lies behind the only window is not looked at
-            pixels = (job.h.table[0] + job.h.table[1]) * job.w.size
-    for i in range(turned.lanes):
-        plane[i] = lie.x.data + numpool_lead(lie, lie.x.lead, first + min(i, some - 1))
-    if turned.groups * turned.x_bytes > NUMPOOL_FAR and group + 1 < turned.groups:
-        ahead = lie.x.data + numpool_lead(lie, lie.x.lead, first + some) - plane[0]
-    work.turns.turn_in[turned.size](<const char *const *>plane, pixels, turned.lanes, ahead, job.x.data)
-    run_blocks(work, job, 0, work.grid.blocks, scratch)
-    for i in range(some):
-        plane[i] = lie.y.data + numpool_lead(lie, lie.y.lead, first + i)
-    work.turns.turn_out[turned.out_size](job.y.data, turned.results, turned.lanes, plane, some)
-    if lie.index.data == NULL:
+    if turned.slabs:
+        strip = strip_of(False, 0, 1, 1, turned.pixels)
+        out = strip_of(False, 0, 1, 1, turned.results)
+        job.x.data, job.y.data, job.index.data = pixels, results, indices
+    else:
+        read = numpool_reach(&job.h, row0, row1)
+        strip = strip_of(turned.across, read.low, read.low + read.pixels, job.h.size, job.w.size)
+        out = strip_of(turned.out_across, row0, row1, job.h.out, job.w.out)
+        settle(&job.x, turned.across, read.low, read.low + read.pixels, pixels)
+        settle(&job.y, turned.out_across, row0, row1, results)
+        settle(&job.index, turned.out_across, row0, row1, indices)
+    begin(turned, &turned.lie.x, &strip, turned.size, first, some, plane)
+    if turned.groups * turned.strips * turned.x_bytes > NUMPOOL_FAR:  # the next strip, or group
+        if part + 1 < turned.strips:
+            ahead = strip.elements * turned.size
+        elif group + 1 < turned.groups:
+            ahead = turned.lie.x.data + numpool_lead(&turned.lie, turned.lie.x.lead, first + some) - plane[0]
+    for run in range(strip.runs):
+        work.turns.turn_in[turned.size](<const char *const *>plane, strip.elements, turned.lanes, ahead, pixels)
+        pixels += strip.elements * turned.lanes * turned.size
+        for i in range(turned.lanes):
+            plane[i] += strip.apart * turned.size
+    run_blocks(work, job, block0 * beside, block1 * beside, indices + turned.index_bytes)
+    turn_back(work, &turned.lie.y, &out, turned.out_size, first, some, results)
+    if turned.lie.index.data == NULL:
         return
-    for i in range(some):
-        plane[i] = lie.index.data + numpool_lead(lie, lie.index.lead, first + i)
-    work.turns.turn_out[job.index_size](job.index.data, turned.results, turned.lanes, plane, some)
-    for i in range(some if not job.window_index else 0):  # lanes were those of the first plane
-        move_index(<int64_t *>plane[i], turned.results, numpool_lead(lie, lie.position.lead, first + i))
+    turn_back(work, &turned.lie.index, &out, job.index_size, first, some, indices)
+    if job.window_index:
+        return
+    begin(turned, &turned.lie.index, &out, job.index_size, first, some, plane)
+    for i in range(some):  # lanes were those of the first plane
+        for run in range(out.runs):
+            move_index(
+                <int64_t *>plane[i] + run * out.apart, out.elements,
+                numpool_lead(&turned.lie, turned.lie.position.lead, first + i),
+            )
 
 
 cdef int run_part(void *given, ptrdiff_t part, ptrdiff_t thread) noexcept nogil:
-    """Some blocks, or groups of planes, of a call. Returns what is wrong with the indices."""
+    """Some blocks, or strips of groups of planes, of a call. Returns what is wrong with the indices."""
     cdef Work *work = <Work *>given
     cdef const Turned *turned = &work.turned
-    cdef ptrdiff_t all = turned.groups if turned.lanes else work.grid.blocks
+    cdef ptrdiff_t all = turned.groups * turned.strips if turned.lanes else work.grid.blocks
     cdef ptrdiff_t i, first = part * all // work.parts, last = (part + 1) * all // work.parts
     cdef char *scratch = work.scratch + thread * work.bytes
     cdef numpool_job own
@@ -117,10 +192,7 @@ cdef int run_part(void *given, ptrdiff_t part, ptrdiff_t thread) noexcept nogil:
     own = work.job
     if not turned.lanes:
         return run_blocks(work, &own, first, last, scratch)
-    own.x.data = scratch
     own.x.end = scratch + turned.x_bytes
-    own.y.data = scratch + turned.x_bytes
-    own.index.data = own.y.data + turned.y_bytes
     for i in range(first, last):
-        run_group(work, &own, i, own.index.data + turned.index_bytes)
+        run_strip(work, &own, i, scratch)
     return 0

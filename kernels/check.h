@@ -1,4 +1,5 @@
-/* Template: the pass CHECK of extremum_backward.h: looks at the indices of some output rows and writes nothing. */
+/* Template: the pass CHECK of extremum_backward.h: looks at the indices of some output rows and writes nothing.
+ * After scatter.h, whose taps of a row it looks at. */
 
 /* Whether one of n positions that count pixels lies outside the plane. */
 static int FN(outside)(const char *index, ptrdiff_t n, int64_t zero, uint64_t span)

@@ -5,7 +5,6 @@
 {
 #if ENTRY_OF == NUMPOOL_EXTREMA
     .dtype = TEXT(DTYPE),
-    .itemsize = ELEM_SIZE,
     .max = BLOCK(max),
     .min = BLOCK(min),
 #elif ENTRY_OF == NUMPOOL_AVERAGES

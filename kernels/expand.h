@@ -50,8 +50,6 @@ static void FN(clear_rows)(const FN(expansion) *s, char *to, ptrdiff_t rows)
         memset(to + r * s->job->x.row, 0, s->frame.n * ELEM_SIZE);
 }
 
-/* --- pixels shorter than a vector -------------------------------------------------------------------------------- */
-
 /* Shares of row r of a plane of grad_output; *left says how many rows from it on are in scratch. */
 static const char *FN(shares_of)(FN(expansion) *s, ptrdiff_t plane, ptrdiff_t r, ptrdiff_t *left)
 {

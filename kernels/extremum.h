@@ -11,7 +11,8 @@
 #define LANES LANES_OF(ELEM_SIZE)
 #define DOWN_LANES LANES
 #define TALL_LOAD(p, f) FN(load)(p)
-#define TALL_STORE(p, x, f) FN(store)(p, x, 0)
+#define TALL_STORE(p, x, f) FN(put)(p, x)
+#define TABLE_STORE(p, x, apart) FN(put)(p, x)
 #define PARTS 1
 #define OUT_SIZE(job) ELEM_SIZE
 #define DIRECT(job) (KIND != KIND_HALF)
@@ -35,6 +36,15 @@ ALWAYS_INLINE FN(vec) FN(load)(const char *p)
 ALWAYS_INLINE FN(vec) FN(load_parts)(const char *p, ptrdiff_t apart) { (void)apart; return FN(load)(p); }
 ALWAYS_INLINE void FN(store)(char *p, FN(vec) x, ptrdiff_t apart) { (void)apart; memcpy(p, &x, sizeof x); }
 
+/* What may be a result. A zero is +0: which of two a fold keeps depends on its order, and that on the level and the layout. */
+ALWAYS_INLINE void FN(put)(char *p, FN(vec) x)
+{
+#if KIND == KIND_FLOAT
+    x += 0;
+#endif
+    memcpy(p, &x, sizeof x);
+}
+
 #if KIND == KIND_HALF
 #define OPERATION_OF_KEYS max
 #define KEY_OFFSET (0x7fff - INFINITY_BITS) /* the key of -infinity, above the least int16 */
@@ -51,7 +61,7 @@ ALWAYS_INLINE FN(vec) FN(unkey)(FN(vec) x)
     x ^= x >> 15 & 0x7fff;
     if (MINIMUM)
         x ^= (int16_t)0x8000;
-    return x;
+    return x & ~(FN(vec))(x == (int16_t)0x8000); /* a zero is +0, as of other floats */
 }
 #define IDENTITY INT16_MIN
 #else
@@ -94,7 +104,7 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #else
 #define TAP(p, t, f) FN(load)(p)
 #endif
-#define PUT(d, x, f) FN(store)(d, x, 0)
+#define PUT(d, x, f) FN(put)(d, x)
 #define PREFETCH PREFETCH_ROWS
 #define FIRST_VECTOR(p, n) ALIGNED_VECTOR(p, n)
 #include "fold.h"
@@ -119,7 +129,7 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
 #define SOURCE_SIZE ACC_SIZE
 #define TARGET_SIZE ACC_SIZE
 #define TAP(p, t, f) FN(load)(p)
-#define PUT(d, x, f) FN(store)(d, x, 0)
+#define PUT(d, x, f) FN(put)(d, x)
 #define PREFETCH PREFETCH_NOT
 #define FIRST_VECTOR(p, n) LANES
 #include "fold.h"
@@ -135,7 +145,7 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
             __builtin_prefetch(p + f->src_pitch + i);
         const FN(vec) most = FN(across_window)(p, VECTOR_BYTES, f->taps / LANES, f);
         const FN(vec) both[2] = {STEP(most, FN(load)(p + (f->taps - LANES) * ACC_SIZE))};
-        FN(store)(f->dst + r * f->dst_pitch, FN(across_window)((const char *)both, ACC_SIZE, LANES, f), 0);
+        FN(put)(f->dst + r * f->dst_pitch, FN(across_window)((const char *)both, ACC_SIZE, LANES, f));
     }
 }
 
@@ -145,12 +155,12 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 #define SOURCE_SIZE (2 * ACC_SIZE)
 #define TARGET_SIZE ACC_SIZE
 #define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
-#define PUT(d, x, f) FN(store)(d, x, 0)
+#define PUT(d, x, f) FN(put)(d, x)
 #include "fold.h"
 
 #if ACC_SIZE == 4
 #define TRANSPOSE_NOTHING FN(nothing)()
-#define PUT_RESULT(d, x, f) FN(store)(d, x, 0)
+#define PUT_RESULT(d, x, f) FN(put)(d, x)
 #include "transpose.h"
 #endif
 
@@ -159,7 +169,7 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 #define SLIDE_PUT(d, x, f) FN(store)(d, FN(unkey)(x), 0)
 #define SLIDE_NOTHING (ELEM)(MINIMUM ? INFINITY_BITS : INFINITY_BITS | 0x8000)
 #else
-#define SLIDE_PUT(d, x, f) FN(store)(d, x, 0)
+#define SLIDE_PUT(d, x, f) FN(put)(d, x)
 #define SLIDE_NOTHING IDENTITY
 #endif
 #define SLIDE_BESIDE SLIDE_NOTHING
@@ -178,7 +188,7 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 #if KIND == KIND_HALF
 #define PUT(d, x, f) FN(store)(d, FN(unkey)(x), 0)
 #else
-#define PUT(d, x, f) FN(store)(d, x, 0)
+#define PUT(d, x, f) FN(put)(d, x)
 #endif
 #include "fold.h"
 

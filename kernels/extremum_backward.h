@@ -1,7 +1,7 @@
 /* Template: the gradient of a maximum or minimum: every window gives its grad to the place that its index names, and each
- * place sums what it is given in the order of the windows. Four passes (numpool_job.pass):
+ * place sums what it is given in the order of the windows. Four passes (numpool_job.gradient):
  *
- *     SPREAD    windows side by side whose indices name taps of their own: each input element is written once.
+ *     TILES     windows side by side whose indices name taps of their own: each input element is written once.
  *               Returns NUMPOOL_FOREIGN where an index names something else
  *     GATHER    small windows that overlap and whose indices name taps of their own, see gather.h; returns the same
  *     SCATTER   any windows; an index may name any place of its plane; a tile is whole planes
@@ -10,7 +10,6 @@
  * Nothing is used as an address before it has been compared with the size of the plane. */
 #define ACC_SIZE NUMPOOL_CAT(BACKWARD_ACC_, ELEM_SIZE)
 #define ACC NUMPOOL_CAT(BACKWARD_TYPE_, ELEM_SIZE)
-#define COMMON(part) NUMPOOL_JOIN(backward, DTYPE, part)
 
 /* Windows in a row of one plane (`move` 1, single lanes), or lanes of one window (`move` 0). */
 typedef struct {
@@ -138,13 +137,12 @@ ALWAYS_INLINE int64_t FN(window_start)(const numpool_job *job, const FN(piece) *
 
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
-    return (job->pass == NUMPOOL_SPREAD ? FN(spread_block)
+    return (job->gradient == NUMPOOL_TILES ? FN(tile_block)
 #if KIND == KIND_FLOAT
-            : job->pass == NUMPOOL_GATHER ? FN(gather_block)
+            : job->gradient == NUMPOOL_GATHER ? FN(gather_block)
 #endif
-            : job->pass == NUMPOOL_SCATTER ? FN(scatter_block) : FN(check_block))(job, tile, scratch);
+            : job->gradient == NUMPOOL_SCATTER ? FN(scatter_block) : FN(check_block))(job, tile, scratch);
 }
-#undef COMMON
 #undef LANES
 #undef ACC
 #undef ACC_SIZE

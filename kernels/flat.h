@@ -5,7 +5,7 @@
  *     image rows --down--> sums, some rows at a time --across--> output rows
  *
  * Which taps are there repeats from plane to plane, and from row to row: a table of masks, all ones or zeros an element, is
- * read where a vector begins. The includer defines what slide.h asks for, NO_TAP, a vector that changes no sum, and
+ * read where a vector begins. After slide.h, whose trees, last stage and identity it has, and what that asks for; the includer defines NO_TAP, a vector that changes no sum, and
  * FLAT_DOWN, the most rows of a window: the order of a longer sum depends on which of them are there. */
 #define FLAT_TAPS 7            /* most taps of a window along an axis */
 #define FLAT_MASKS (16 * 1024) /* most bytes of masks, and bytes of sums: both stay in the first-level cache */

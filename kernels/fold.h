@@ -12,6 +12,7 @@
  *   WIDEN(tree)      TREE_TYPE to STAGE_TYPE             STEP_STAGE(a, b)  joins two stage values
  *   PUT(d, x, f)     stores a STAGE_TYPE                 LANES, SOURCE_SIZE, TARGET_SIZE (bytes an element)
  *
+ *   PREFETCH(p, taps, f) asks for what follows, or PREFETCH_NOT
  *   FIRST_VECTOR(p, n)   elements to the second vector of a row: ALIGNED_VECTOR where sources are image rows, else LANES
  *
  * SINGLE_TAP, or MOST_TAPS where the stage never has more, keeps the code small.

@@ -9,16 +9,12 @@
  *   SUMS_ARE_RESULTS      whether nothing but the horizontal stage makes results of sums
  *   DIRECT(job)           whether the stages LAST (and LAST2, at stride 2) may store the output in place of `across`
  *   FN(fill)(p, n, apart) sets n accumulators to the identity
+ *   TABLE_STORE(p, x, apart)  stores a vector of accumulators, which may be results
  *   FN(finish)(...)       emits a run of rows of one plane
  *   LINES                 if there is FN(lines), for long windows of single lanes
- *   THROUGH               if there is FN(through), vertical windows of at most so many rows to results */
-
-/* Bytes from one scratch row to the next: short rows lie end to end, long ones start on a cache line. */
-ALWAYS_INLINE ptrdiff_t FN(pitch)(ptrdiff_t n)
-{
-    ptrdiff_t bytes = n * ACC_SIZE;
-    return bytes <= 64 ? bytes : (bytes + 63) & ~(ptrdiff_t)63;
-}
+ *   THROUGH               if there is FN(through), vertical windows of at most so many rows to results
+ *   RUNNING_WIDE          if there is FN(run) (running.h); RUNS_ACROSS if turned.h, TRANSPOSE_NOTHING if transpose.h, and
+ *                         SLIDES if slide.h is included */
 
 /* The identity to so many bytes, and to the rest of the last vector. */
 ALWAYS_INLINE void FN(fill_rows)(char *p, ptrdiff_t bytes, ptrdiff_t apart)
@@ -215,7 +211,7 @@ static void FN(by_table)(const numpool_job *job, const numpool_tile *tile, ptrdi
             else if (direct)
                 FN(LAST)(&f);
             else if (lanes <= LANES && window.taps <= 8) /* one vector, one tree: no call for so little */
-                FN(store)(f.dst, FN(across_tree)(f.src, 0, pixel, (int)window.taps, &f), apart);
+                TABLE_STORE(f.dst, FN(across_tree)(f.src, 0, pixel, (int)window.taps, &f), apart);
             else
                 FN(across)(&f);
         }
@@ -235,7 +231,7 @@ static void FN(join)(const numpool_job *job, char *sums, const char *other, ptrd
 static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const char *plane, ptrdiff_t row, char *sums,
                          ptrdiff_t pitch, ptrdiff_t apart, char *result, int joined)
 {
-    const ptrdiff_t lanes = tile->lane1 - tile->lane0, next = FN(pitch)(lanes);
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, next = numpool_pitch(lanes * ACC_SIZE);
     const numpool_window window = numpool_clip(&job->w, tile->col0);
     const numpool_tile one = {.col1 = 1, .lane0 = tile->lane0, .lane1 = tile->lane1};
     numpool_job part = *job;
@@ -306,7 +302,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t span = job->parts ? numpool_min(job->w.kernel, NUMPOOL_PART)
                            : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
     const ptrdiff_t left = job->parts ? 0 : numpool_max(0, job->w.before - tile->col0 * job->w.stride) * lanes * ACC_SIZE;
-    ptrdiff_t pitch = FN(pitch)(span * lanes), out_pitch = FN(pitch)(cols * lanes);
+    ptrdiff_t pitch = numpool_pitch(span * lanes * ACC_SIZE), out_pitch = numpool_pitch(cols * lanes * ACC_SIZE);
     const ptrdiff_t passed = job->w.passes > 1 ? rows : 0; /* rows of the passes */
 #ifdef RUNS_ACROSS
     const int across = job->w.running && !job->parts; /* rows of results: as many as are turned at once */

@@ -1,5 +1,5 @@
 /* What the Cython room hands to the C room: one job (the same for every block of a call) and one tile (a block).
-   Counts are in pixels, rows or lanes; strides named *_row, *_pixel, *_lead are in bytes. */
+   Counts are in pixels, rows or lanes; the steps of a view are in bytes, those of a position in what an index counts. */
 #ifndef NUMPOOL_JOB_H
 #define NUMPOOL_JOB_H
 #include <stddef.h>
@@ -33,7 +33,7 @@ typedef struct {
     char *data;
     const ptrdiff_t *lead;
     ptrdiff_t slab, row, pixel;
-    const char *end; /* one past the last byte that belongs to the array */
+    const char *end; /* of x alone: one past the last byte that belongs to it */
 } numpool_view;
 
 /* A position in an index convention is the sum of lead*index, slab*d, row*h, pixel*w and lane*c. */
@@ -51,7 +51,7 @@ typedef struct {
     const ptrdiff_t *lead; /* how many there are along each leading axis */
     numpool_view x;       /* what a forward pass reads, a backward pass writes */
     numpool_view y;       /* what a forward pass writes, a backward pass reads */
-    numpool_view index;   /* argmax only */
+    numpool_view index;   /* what argmax writes, and the gradient of an extremum reads */
     ptrdiff_t index_size; /* bytes of one index */
     int window_index;     /* the index is the tap number; else `position` says what it is */
     numpool_position position;
@@ -60,7 +60,7 @@ typedef struct {
     int64_t divisor;   /* 0: the number of taps in the window */
     ptrdiff_t out_size; /* average: bytes of an output element */
     int out_code;      /* average: the result's number type, one of enum numpool_out */
-    int pass;          /* gradient of an extremum: one of enum numpool_pass */
+    int gradient;      /* of an extremum: how it is made, one of enum numpool_gradient */
 } numpool_job;
 
 /* A block: output rows (input rows in a backward pass) of all planes in one count, columns and lanes. */
@@ -75,7 +75,7 @@ enum numpool_out {
 };
 
 /* How the gradient of an extremum is made, see extremum_backward.h; and what its blocks return of the indices. */
-enum numpool_pass { NUMPOOL_SPREAD, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK };
+enum numpool_gradient { NUMPOOL_TILES, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK };
 enum { NUMPOOL_BAD = 1, NUMPOOL_FOREIGN = 2 }; /* names no place of its plane; or no tap of its window */
 
 /* Works on one tile; scratch is private to the thread. Returns 0, or what is wrong with the indices.
@@ -93,7 +93,6 @@ typedef struct {
 /* What a level has for each dtype, in three tables of one order; NULL: no such operation on this dtype. */
 typedef struct {
     const char *dtype;
-    ptrdiff_t itemsize;
     numpool_block *max, *min;
 } numpool_extremum_kernels;
 typedef struct {
@@ -116,7 +115,8 @@ typedef struct {
     ptrdiff_t fresh; /* how many of the last taps are worth a prefetch: no earlier output row has read them; or whether all are */
 } numpool_fold;
 
-/* The longest vector of any level: scratch rows have this much room behind them. */
+/* Two of the longest vectors of any level: scratch rows have this much room behind them, for loads at stride 2 and for
+ * accumulators in two parts. */
 #define NUMPOOL_SLACK 128
 
 /* Bytes of a pixel whose lanes were planes: the longest vector, so that its lanes fill one at every level. */
@@ -161,6 +161,9 @@ static inline void numpool_fetch(const char *from, ptrdiff_t bytes)
 }
 
 static inline ptrdiff_t numpool_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a <= 0 ? -(-a / b) : (a - 1) / b + 1; }
+
+/* Bytes from one scratch row to the next: short rows lie end to end, long ones start on a cache line. */
+static inline ptrdiff_t numpool_pitch(ptrdiff_t bytes) { return bytes <= 64 ? bytes : (bytes + 63) & ~(ptrdiff_t)63; }
 
 /* Input position of tap 0 of window i, which may lie outside. */
 static inline ptrdiff_t numpool_start(const numpool_axis *a, ptrdiff_t i)

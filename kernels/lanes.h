@@ -23,12 +23,15 @@
 #define PREFETCH_ROWS(p, taps, f) /* the last two; of four all, else more cost more than they gain */ \
     (PREFETCH_ROW(p, taps, f, 0), PREFETCH_ROW(p, taps, f, 1), \
      (taps) == 4 ? (PREFETCH_ROW(p, taps, f, 2), PREFETCH_ROW(p, taps, f, 3)) : (void)0)
-#define PREFETCH_TAPS(p, taps, f) \
-    for (ptrdiff_t next = 0; (f)->fresh && next < (taps); next++) \
-        __builtin_prefetch((p) + next * (f)->step + PREFETCH_AHEAD)
 #define PREFETCH_NOT(p, taps, f) ((void)0)
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline, unused))
+ALWAYS_INLINE void numpool_prefetch_taps(const char *p, ptrdiff_t taps, const numpool_fold *f)
+{
+    for (ptrdiff_t i = 0; f->fresh && i < taps; i++)
+        __builtin_prefetch(p + i * f->step + PREFETCH_AHEAD);
+}
+
 /* An address of which GCC makes no others ahead of time: it would keep those of all taps, in memory. */
 ALWAYS_INLINE const char *numpool_address(const char *p)
 {
@@ -47,7 +50,7 @@ ALWAYS_INLINE ptrdiff_t numpool_second(const char *p, ptrdiff_t n, ptrdiff_t lan
 
 #define NUMPOOL_JOIN2(a, b, c) a##_##b##_##c
 #define NUMPOOL_JOIN(a, b, c) NUMPOOL_JOIN2(a, b, c)
-#define FN(part) NUMPOOL_JOIN(OPERATION, DTYPE, part) /* max_float32_fold: <operation>_<dtype>_<part> */
+#define FN(part) NUMPOOL_JOIN(OPERATION, DTYPE, part) /* max_float32_across: <operation>_<dtype>_<part> */
 
 /* Lanes of either mask state, chosen without a branch; every mask lane is all ones or all zeros. */
 #define SELECT(type, mask_type, mask, a, b) \

@@ -52,10 +52,6 @@ const numpool_extremum_kernels NUMPOOL_CAT(numpool_extremum_kernels_, LEVEL)[] =
 #define BACKWARD_TYPE_4 float
 #define BACKWARD_TYPE_8 double
 
-#define FLOATS_ONLY
-#define TEMPLATE "backward.h"
-#include "dtypes.h"
-#undef FLOATS_ONLY
 #endif
 
 #if NUMPOOL_ONLY == NUMPOOL_ALL || NUMPOOL_ONLY == NUMPOOL_AVERAGES

@@ -43,9 +43,9 @@ static ptrdiff_t FN(make_sums)(FN(sums) *s, const numpool_job *job, const numpoo
     s->job = job;
     s->tile = tile;
     *frame = FN(framed)(job, tile);
-    frame->pitch = COMMON(pitch)(frame->pitch / ACC_SIZE);
-    s->pitch = COMMON(pitch)(frame->n);
-    const ptrdiff_t most = COMMON(pitch)(frame->most);
+    frame->pitch = numpool_pitch(frame->pitch);
+    s->pitch = numpool_pitch(frame->n * ACC_SIZE);
+    const ptrdiff_t most = numpool_pitch(frame->most * ACC_SIZE);
     const ptrdiff_t least = numpool_min(h->in, h->kernel / 2 + h->stride); /* rows that scratch has room for in any case */
     const ptrdiff_t few = FN(windows_of)(h, least), all = FN(windows_of)(h, h->in);
     const ptrdiff_t room = numpool_max(few, SUM_BYTES / s->pitch);
@@ -110,18 +110,17 @@ static void FN(add_columns)(const FN(sums) *s, ptrdiff_t rows, char *sums)
 /* Rows that follow each other in memory up to `limit` may spill over the next one; with NULL none does. */
 static void FN(put_rows)(numpool_fold f, const char *limit)
 {
-    const int late = FN(is_late)(f.job);
     const ptrdiff_t n = FN(vectors)(f.n), room = limit ? limit - f.dst - n * ELEM_SIZE : -1;
     if (n > f.n && room >= 0) {
         numpool_fold g = f;
         g.n = n;
         g.rows = numpool_min(f.rows, room / f.dst_pitch + 1);
-        (late ? FN(last) : FN(down))(&g);
+        FN(down)(&g);
         f.src += g.rows * f.src_pitch;
         f.dst += g.rows * f.dst_pitch;
         f.rows -= g.rows;
     }
-    (late ? FN(last_exact) : FN(down_exact))(&f, limit);
+    FN(down_exact)(&f, limit);
 }
 
 /* f.rows rows of a tile of some lanes, whose pixels lie apart; without taps they are 0. */
@@ -151,7 +150,8 @@ ALWAYS_INLINE void FN(put_short)(const FN(sums) *s, const char *sums, ptrdiff_t 
     }
 }
 
-/* Rows [first, last) of grad_input, in their order. */
+/* `rows` rows of grad_input, the first of phase `at`, in their order; `sums` are of the last window that holds it. Whole
+ * vectors may be stored below `limit`. */
 static void FN(put_short_rows)(const FN(sums) *s, const char *sums, ptrdiff_t at, ptrdiff_t rows, char *to, const char *limit)
 {
     const numpool_axis *h = &s->job->h;

@@ -22,7 +22,7 @@ def move(
     work.index = <const int64_t *>numpool_data(index)
     work.source = <const char *>numpool_data(source)
     work.to = <char *>numpool_data(target) if target is not None else NULL
-    threads = min(threads, <int>min(work.planes, 1024))
+    threads = <int>min(threads, work.planes)
     work.parts = 1 if threads == 1 else min(work.planes, threads * PARTS_A_THREAD)
     memory = <char *>malloc(threads * NUMPOOL_RANGE + 64)
     if memory == NULL:

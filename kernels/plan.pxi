@@ -41,7 +41,7 @@ cdef class Plan:
     Parameters
     ----------
     spec : dict
-        See `plan.py`, which fills it.
+        What `spec.make_spec` returns, which says what each word is.
     """
     cdef numpool_job job
     cdef Turned turned
@@ -81,7 +81,7 @@ cdef class Plan:
             lead, job.position.slab, job.position.row, job.position.pixel, job.position.lane = spec["position"]
             job.position.lead = self.hold(lead)
         job.parts = spec["parts"]
-        job.gradient = GRADIENTS[spec["way"]]
+        job.gradient = GRADIENTS[spec["gradient"]]
         job.count_padding = spec["count_padding"]
         job.divisor = spec["divisor"]
         job.out_code = spec["out_code"]
@@ -124,9 +124,12 @@ cdef class Plan:
     cdef int turn(self, dict given) except -1:
         cdef Turned *to = &self.turned
         cdef numpool_job *lie = &to.lie
-        to.lanes, to.planes, to.pixels, to.results = given["lanes"], given["planes"], given["pixels"], given["results"]
+        to.lanes, to.planes, to.strips = given["lanes"], given["planes"], given["strips"]
         to.size, to.out_size = given["size"], given["out_size"]
+        to.slabs = given["slabs"]
+        to.across, to.out_across = given["across"]
         to.groups = given["tables"] * ((to.planes + to.lanes - 1) // to.lanes)
+        to.pixels, to.results = given["strip"]
         to.x_bytes = room(to.pixels * to.lanes * to.size)
         to.y_bytes = room(to.results * to.lanes * to.out_size)
         to.index_bytes = room(to.results * to.lanes * self.job.index_size)
@@ -162,14 +165,14 @@ cdef class Plan:
                 grid.block_rows, grid.block_lanes = (grid.rows + MOST_SHARES - 1) // MOST_SHARES, grid.lanes
         grid.block_rows, grid.block_cols = min(grid.block_rows, grid.rows), min(grid.block_cols, grid.cols)
         grid.block_lanes = min(grid.block_lanes, grid.lanes)
-        grid.across = (grid.cols + grid.block_cols - 1) // grid.block_cols
-        windows = (grid.rows + grid.block_rows - 1) // grid.block_rows * grid.across
+        grid.col_blocks = (grid.cols + grid.block_cols - 1) // grid.block_cols
+        windows = (grid.rows + grid.block_rows - 1) // grid.block_rows * grid.col_blocks
         if windows < threads:  # they share the lanes
             lanes = max(LEAST_SHARE, grid.lanes // threads // LEAST_SHARE * LEAST_SHARE)
             if gradient != NUMPOOL_GATHER or not 0 < grid.lanes % lanes < LEAST_GATHERED:
                 grid.block_lanes = min(grid.block_lanes, lanes)
-        grid.deep = (grid.lanes + grid.block_lanes - 1) // grid.block_lanes
-        grid.blocks = windows * grid.deep
+        grid.lane_blocks = (grid.lanes + grid.block_lanes - 1) // grid.block_lanes
+        grid.blocks = windows * grid.lane_blocks
         return grid
 
     cdef ptrdiff_t scratch(self, const numpool_job *job, const Grid *grid) noexcept:
@@ -237,7 +240,7 @@ cdef class Plan:
         job.index.data = <char *>numpool_data(index) if index is not None else NULL
         work.bytes = (work.bytes + 127) // 64 * 64
         work.turned.lie.x.data, work.turned.lie.y.data, work.turned.lie.index.data = job.x.data, job.y.data, job.index.data
-        shares = self.turned.groups if self.turned.lanes else work.grid.blocks
+        shares = self.turned.groups * self.turned.strips if self.turned.lanes else work.grid.blocks
         team = min(threads, shares)
         work.parts = 1 if team == 1 else min(shares, team * PARTS_A_THREAD)
         memory = little

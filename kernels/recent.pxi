@@ -3,7 +3,7 @@
 cdef object np_dtype = np.dtype
 
 cdef enum:
-    MOST_WORDS = 512  # four arrays of 64 dimensions
+    MOST_WORDS = 1 + MOST_SOURCES * (2 + 2 * 64)  # the level; of each array its rank, type, shape and strides
     FEW_WORDS = 32    # of a call that is looked for among the recent ones first
     RECENT = 64       # of those
 cdef dict plans = {}

@@ -8,7 +8,7 @@
  * window's number, never on the level, the layout, the tile or the thread. Sums: only of integers and in wide
  * accumulators, which many additions in a row do not harm. Extremes: only down columns; across rows, passes are faster.
  *
- * The includer defines STAGE, SOURCE_SIZE, TAP(p, apart), a vector of the source as FN(vec), and RUNNING_WIDE, the vectors
+ * The includer defines STAGE, STEP, LANES, PARTS, SOURCE_SIZE, TAP(p, apart), a vector of the source as FN(vec), and RUNNING_WIDE, the vectors
  * done together; FN(load_parts)(p, apart) and FN(store)(p, x, apart), of accumulators; FN(nothing)(), the identity. */
 #define STAGE_NAME(part) NUMPOOL_CAT(FN(STAGE), _##part)
 #define LOAD_ STAGE_NAME(load)

@@ -1,6 +1,38 @@
 /* Template: the pass SCATTER of extremum_backward.h: any windows, whose indices may name any place of their plane. A tile is whole
  * planes: zero, then each window adds its gradient to the place that its index names, in the order of the windows. */
 
+#if KIND == KIND_HALF
+#define WIDE_LOAD(x) HALF_LOAD((uint16_t)(x))
+#define NARROW(x) ((ELEM)HALF_STORE(x))
+#else
+#define WIDE_LOAD(x) (x)
+#define NARROW(x) (x)
+#endif
+
+/* Gradients to the accumulator. */
+static void FN(widen)(ACC *sums, const char *row, ptrdiff_t n)
+{
+    const ELEM *from = (const ELEM *)(const void *)row;
+    for (ptrdiff_t i = 0; i < n; i++)
+        sums[i] = WIDE_LOAD(from[i]);
+}
+
+/* Sums to a row of grad_input: count pixels of so many lanes, `pixel` bytes apart. */
+static void FN(put_row)(char *row, const ACC *sums, ptrdiff_t count, ptrdiff_t lanes, ptrdiff_t pixel)
+{
+    if (pixel == lanes * ELEM_SIZE) {
+        lanes *= count;
+        count = 1;
+    }
+    for (ptrdiff_t i = 0; i < count; i++, sums += lanes, row += pixel) {
+        ELEM *to = (ELEM *)(void *)row;
+        for (ptrdiff_t j = 0; j < lanes; j++)
+            to[j] = NARROW(sums[j]);
+    }
+}
+#undef WIDE_LOAD
+#undef NARROW
+
 /* Where a byte's tap lies, counted from tap 0: as an offset, and in rows and columns of the image. */
 typedef struct {
     ptrdiff_t offset; /* -1: no tap; -2: no tap of any window */
@@ -169,7 +201,7 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
             FN(piece) own = piece;
             ptrdiff_t first, last;
             if (KIND == KIND_HALF) {
-                COMMON(widen)((char *)grads, piece.grad, piece.n);
+                FN(widen)(grads, piece.grad, piece.n);
                 own.grad = (const char *)grads;
             }
             if (by_pixels) { /* halves, widened */
@@ -254,7 +286,7 @@ static ptrdiff_t FN(scatter_block)(const numpool_job *job, const numpool_tile *t
         if (FN(scatter)(job, tile, plane, pitch, pixel, taps, (char *)(taps + 1), sums))
             return NUMPOOL_BAD;
         for (ptrdiff_t i = 0; i < job->h.in && !direct; i++)
-            COMMON(put_phase)(to + i * job->x.row, (char *)(sums + i * in_row), job->w.in, lanes, job->x.pixel);
+            FN(put_row)(to + i * job->x.row, sums + i * in_row, job->w.in, lanes, job->x.pixel);
     }
     return 0;
 }

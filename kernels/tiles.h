@@ -1,4 +1,4 @@
-/* Template: the pass SPREAD of extremum_backward.h: windows side by side whose indices name taps of their own, so that each input
+/* Template: the pass TILES of extremum_backward.h: windows side by side whose indices name taps of their own, so that each input
  * element is written once. A tile is rows of windows.
  *
  * Returns NUMPOOL_FOREIGN where an index names something else; by vectors, nothing at all too. */
@@ -6,7 +6,7 @@
 #if KIND == KIND_FLOAT
 /* A window of kh x kw taps and of a vector of lanes or more, each tap's to its pixel; or, where kw is 1, a row of windows of
  * single lanes, each tap's to its column. */
-ALWAYS_INLINE void FN(spread_taps)(const numpool_job *job, const FN(reading) *reading, const FN(piece) *piece, char *to,
+ALWAYS_INLINE void FN(tile_taps)(const numpool_job *job, const FN(reading) *reading, const FN(piece) *piece, char *to,
                                    ptrdiff_t kh, ptrdiff_t kw, FN(doubts) *doubts)
 {
     const ptrdiff_t row = job->x.row, pixel = job->x.pixel, n = piece->n;
@@ -33,7 +33,7 @@ ALWAYS_INLINE void FN(spread_taps)(const numpool_job *job, const FN(reading) *re
 }
 
 /* A row of windows two wide, single lanes: each tap's to its column. A row has a vector of windows, and more. */
-ALWAYS_INLINE void FN(spread_pairs)(const numpool_job *job, const FN(reading) *reading, const FN(piece) *piece, char *to,
+ALWAYS_INLINE void FN(tile_pairs)(const numpool_job *job, const FN(reading) *reading, const FN(piece) *piece, char *to,
                                     ptrdiff_t kh, FN(doubts) *doubts)
 {
     const ptrdiff_t row = job->x.row;
@@ -59,7 +59,7 @@ ALWAYS_INLINE void FN(spread_pairs)(const numpool_job *job, const FN(reading) *r
 }
 
 /* Rows [row, last) of windows of one plane, the first of which is `line`. */
-ALWAYS_INLINE void FN(spread_vectors)(const numpool_job *job, FN(piece) line, ptrdiff_t last, char *x, FN(doubts) *doubts)
+ALWAYS_INLINE void FN(tile_vectors)(const numpool_job *job, FN(piece) line, ptrdiff_t last, char *x, FN(doubts) *doubts)
 {
     const ptrdiff_t kh = job->h.kernel, kw = job->w.kernel;
     const int pairs = line.move && kw == 2;
@@ -69,15 +69,15 @@ ALWAYS_INLINE void FN(spread_vectors)(const numpool_job *job, FN(piece) line, pt
         do {
             char *at = x + piece.row * kh * job->x.row + piece.column * kw * job->x.pixel;
             if (pairs && kh == 2)
-                FN(spread_pairs)(job, &reading, &piece, at, 2, doubts);
+                FN(tile_pairs)(job, &reading, &piece, at, 2, doubts);
             else if (pairs)
-                FN(spread_pairs)(job, &reading, &piece, at, kh, doubts);
+                FN(tile_pairs)(job, &reading, &piece, at, kh, doubts);
             else if (kh == 2 && kw == 2)
-                FN(spread_taps)(job, &reading, &piece, at, 2, 2, doubts);
+                FN(tile_taps)(job, &reading, &piece, at, 2, 2, doubts);
             else if (kw == 1)
-                FN(spread_taps)(job, &reading, &piece, at, kh, 1, doubts);
+                FN(tile_taps)(job, &reading, &piece, at, kh, 1, doubts);
             else
-                FN(spread_taps)(job, &reading, &piece, at, kh, kw, doubts);
+                FN(tile_taps)(job, &reading, &piece, at, kh, kw, doubts);
         } while (FN(advance)(job, &piece));
     }
 }
@@ -94,7 +94,7 @@ ALWAYS_INLINE ELEM FN(chosen)(int32_t tap, int32_t wanted, ELEM grad)
 }
 
 /* A row of windows two wide, single lanes, to one row of the input. Returns how many taps were found. */
-static ptrdiff_t FN(spread_columns)(char *row, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t first, int32_t second)
+static ptrdiff_t FN(tile_columns)(char *row, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t first, int32_t second)
 {
     ELEM *restrict to = (ELEM *)(void *)row;
     const ELEM *restrict from = (const ELEM *)(const void *)grad;
@@ -108,7 +108,7 @@ static ptrdiff_t FN(spread_columns)(char *row, const int32_t *tap, const char *g
 }
 
 /* One tap of one window, to one pixel of the input. */
-static ptrdiff_t FN(spread_lanes)(char *pixel, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t wanted)
+static ptrdiff_t FN(tile_lanes)(char *pixel, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t wanted)
 {
     ELEM *restrict to = (ELEM *)(void *)pixel;
     const ELEM *restrict from = (const ELEM *)(const void *)grad;
@@ -142,8 +142,8 @@ static ptrdiff_t FN(own_taps)(const numpool_job *job, const FN(piece) *piece, in
     return some;
 }
 
-/* The same, by way of tap numbers. Returns 1 where an index names no tap of its window. */
-static int FN(spread_numbers)(const numpool_job *job, FN(piece) line, ptrdiff_t last, char *x, int32_t *tap)
+/* As tile_vectors, by way of tap numbers. Returns 1 where an index names no tap of its window. */
+static int FN(tile_numbers)(const numpool_job *job, FN(piece) line, ptrdiff_t last, char *x, int32_t *tap)
 {
     const ptrdiff_t kh = job->h.kernel, kw = job->w.kernel;
     const int32_t down = (int32_t)(job->window_index ? kw : job->position.row);
@@ -156,10 +156,10 @@ static int FN(spread_numbers)(const numpool_job *job, FN(piece) line, ptrdiff_t 
             for (ptrdiff_t j = 0; j < kh; j++, at += job->x.row) {
                 const int32_t first = (int32_t)j * down;
                 if (piece.move && kw == 2)
-                    missing -= FN(spread_columns)(at, tap, piece.grad, piece.n, first, first + right);
+                    missing -= FN(tile_columns)(at, tap, piece.grad, piece.n, first, first + right);
                 else
                     for (ptrdiff_t k = 0; k < kw; k++)
-                        missing -= FN(spread_lanes)(at + k * job->x.pixel, tap, piece.grad, piece.n, first + (int32_t)k * right);
+                        missing -= FN(tile_lanes)(at + k * job->x.pixel, tap, piece.grad, piece.n, first + (int32_t)k * right);
             }
             if (missing)
                 return 1;
@@ -179,7 +179,7 @@ static void FN(clear_rest)(const numpool_job *job, ptrdiff_t row, ptrdiff_t last
 }
 
 /* A tile is rows of windows. */
-static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+static ptrdiff_t FN(tile_block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, out = job->h.out;
     if (!scratch)
@@ -197,10 +197,10 @@ static ptrdiff_t FN(spread_block)(const numpool_job *job, const numpool_tile *ti
 #if KIND == KIND_FLOAT
         const int narrow = !job->window_index || job->index_size == 1;
         if (narrow && (line.move ? job->w.kernel <= 2 && job->w.out >= LANES : lanes >= LANES))
-            FN(spread_vectors)(job, line, last, x, &doubts);
+            FN(tile_vectors)(job, line, last, x, &doubts);
         else
 #endif
-            if (FN(spread_numbers)(job, line, last, x, (int32_t *)(void *)scratch))
+            if (FN(tile_numbers)(job, line, last, x, (int32_t *)(void *)scratch))
             return NUMPOOL_FOREIGN;
         FN(clear_rest)(job, row, last, x, lanes);
     }

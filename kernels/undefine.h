@@ -33,5 +33,6 @@
 #undef FLAT_DOWN
 #undef TRANSPOSE_NOTHING
 #undef PUT_RESULT
+#undef TABLE_STORE
 #undef MOST_JOINED
 #undef LEAST_JOINED

@@ -15,12 +15,13 @@ import ml_dtypes
 import numpy as np
 
 import numpool
-from numpool import arrays
+from numpool import arguments, arrays
 
 DTYPES = arrays.DTYPES
 LAYOUTS = ("NCHW", "NHWC")
-LAYOUTS_OF = {1: ("NCL", "NLC"), 2: LAYOUTS, 3: ("NCDHW", "NDHWC")}  # by spatial rank
-FLOATS = ("float16", "bfloat16", "float32", "float64")
+INDICES = arguments.INDEXES
+LAYOUTS_OF = arguments.LAYOUTS  # by spatial rank
+FLOATS = arrays.FLOATS
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 

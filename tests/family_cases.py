@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 
 import family_reference
 import numpy as np
-from cases import DTYPES, FLOATS, LAYOUTS_OF, exact_data, from_layout, special_data, to_layout
+from cases import DTYPES, FLOATS, INDICES, LAYOUTS_OF, exact_data, from_layout, special_data, to_layout
 
 import numpool
 from numpool import threads
 
 LEVELS = numpool.levels()
 THREADS = (1, 2, 3, 7)
-INDICES = ("plane", "window", "tensor", "nhwc")
 UNIT = 180  # a multiple of every divisor of the averages below: quotients are integers
 
 

@@ -478,8 +478,14 @@ def global_lp_pool_backward(grad_output, x, y, norm_type, *, layout=None):
 
 
 def sample_dtype(dtype):
-    """The precision of the sequence: that of the input, half types and float32 in float32."""
-    return np.dtype(np.float32 if dtype.name in ("float16", "bfloat16", "float32") else np.float64)
+    """The precision of the sequence: that of the input."""
+    return dtype if dtype.name in ("float16", "bfloat16", "float32") else np.dtype(np.float64)
+
+
+def drawn_samples(rng, shape, dtype):
+    """Samples of a generator: those of halves are float32's, rounded, but below 1."""
+    drawn = rng.random(shape, np.float64 if dtype.itemsize == 8 else np.float32)
+    return np.minimum(drawn.astype(dtype), np.nextafter(dtype.type(1), dtype.type(0)))
 
 
 def fractional_starts(L, k, o, u):
@@ -509,7 +515,7 @@ def _fractional(
     planes, dtype = to_planes(x, layout), sample_dtype(x.dtype)
     if random_samples is None:
         channels = x.shape[-1] if layout[-1] == "C" else x.shape[-n - 1]
-        random_samples = np.random.default_rng(rng).random((len(planes) // channels, channels, n), dtype)
+        random_samples = drawn_samples(np.random.default_rng(rng), (len(planes) // channels, channels, n), dtype)
     samples = np.asarray(random_samples).astype(dtype).reshape(-1, n)
     samples = samples[:, ::-1] if n == 2 else samples  # of two, the first is for the width; of three, for the depth
     names = index_names(x.shape, layout, index)

@@ -1,4 +1,4 @@
-"""The slow truth: every public operation of numpool in plain NumPy and Python loops.
+"""The slow truth of maxima, minima and averages over 2-D windows, in plain NumPy and Python loops.
 
     max_pool2d, min_pool2d ──> _extreme ──┐
     max_pool2d_backward ──────────────────┼──> windows ──> output_size

@@ -1,6 +1,7 @@
 """Fast equals slow, backward: gradients against reference and finite differences, at every level, in every float."""
 
 from functools import cache, partial
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from cases import (
     CORE,
     DILATED,
     FLOATS,
+    INDICES,
     LAYOUTS,
+    LAYOUTS_OF,
     STORAGES,
     assert_same,
     bits,
@@ -27,7 +30,6 @@ from numpool import _kernels, blocks, threads
 from numpool import backward as calls
 
 LEVELS = numpool.levels()
-INDICES = ("plane", "window", "tensor", "nhwc")
 EXTREMES = ("max_pool2d", "min_pool2d")
 # divisors of the average chosen so that each gradient is exact: integers over powers of two
 EXACT = {"divisor_override": 4}
@@ -194,6 +196,50 @@ def test_gradient_of_any_storage(storage):
     assert_same(out, want)
 
 
+def odd_steps(x):
+    """`x` with steps of its own along axes of length 1, which never move."""
+    steps = [1000 + 8 * a if n == 1 else step for a, (n, step) in enumerate(zip(x.shape, x.strides))]
+    return np.lib.stride_tricks.as_strided(x, x.shape, steps)
+
+
+@pytest.mark.parametrize("n", (1, 2, 3))
+def test_steps_of_axes_of_length_1_mean_nothing(n):
+    rng, lengths = np.random.default_rng(0), [8, 1, 6][:n]
+    for layout in LAYOUTS_OF[n]:
+        for spatial in permutations(lengths):
+            shape = (2, 1, *spatial) if layout == LAYOUTS_OF[n][0] else (2, *spatial, 1)
+            x = rng.standard_normal(shape)
+            for kernel in product(*[(1, 2) if size > 1 else (1,) for size in spatial]):
+                for pool, args in ((f"max_pool{n}d", (kernel,)), (f"avg_pool{n}d", (kernel,))):
+                    some = {"return_indices": True} if pool[0] == "m" else {}
+                    y = getattr(numpool, pool)(x, *args, layout=layout, **some)
+                    odd = getattr(numpool, pool)(odd_steps(x), *args, layout=layout, **some)
+                    values, *indices = y if some else (y,)
+                    assert all((a == b).all() for a, b in zip((values, *indices), odd if some else (odd,)))
+                    g = rng.standard_normal(values.shape)
+                    backward = getattr(numpool, pool + "_backward")
+                    want = backward(g, *indices, shape, *args, layout=layout)
+                    assert (backward(odd_steps(g), *map(odd_steps, indices), shape, *args, layout=layout) == want).all()
+                size = tuple(s // k for s, k in zip(spatial, kernel))
+                adaptive = getattr(numpool, f"adaptive_avg_pool{n}d_backward")
+                g = rng.standard_normal(getattr(numpool, f"adaptive_avg_pool{n}d")(x, size, layout=layout).shape)
+                assert (adaptive(odd_steps(g), shape, layout=layout) == adaptive(g, shape, layout=layout)).all()
+
+
+def test_an_index_of_another_slab_is_in_the_plane():
+    for n in (1, 2, 3):
+        indices = np.zeros((1, 2, *[1] * (n - 1)), np.int64)
+        got = getattr(numpool, f"max_pool{n}d_backward")(np.ones(indices.shape), indices, indices.shape, 1)
+        assert got.ravel().tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("dtype", ("float32", "float64"))
+def test_an_average_s_gradient_does_not_overflow_before_it_must(dtype):
+    big = np.finfo(dtype).max
+    got = numpool.avg_pool1d_backward(np.full((1, 3), big, dtype), (1, 4), 2, 1)
+    assert got.tolist() == [[big / 2, big, big, big / 2]]
+
+
 def test_no_tap_gives_its_gradient_to_nobody():
     for index in INDICES:
         x = np.zeros((2, 3, 2, 2), np.float32)
@@ -304,7 +350,7 @@ def ways(monkeypatch, call):
             _kernels.forget()
             results.append(call().copy())
         _kernels.forget()
-        assert [spec["way"] for spec in made] == [way]
+        assert [spec["gradient"] for spec in made] == [way]
     return results
 
 

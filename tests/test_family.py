@@ -13,6 +13,7 @@ import pytest
 from cases import (
     DTYPES,
     FLOATS,
+    INDICES,
     LAYOUTS_OF,
     LINES,
     STORAGES,
@@ -27,7 +28,6 @@ from cases import (
 from family_cases import (
     BACKWARD,
     CALLS,
-    INDICES,
     circumstances,
     data,
     gradient,

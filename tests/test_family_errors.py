@@ -111,7 +111,7 @@ ROWS = [
     *each("output_size", WRONG, "0", 0, (0,), (0, 0), (0, 0, 0)),
     *each("output_size", WRONG, None, -1, 2.0, True, "2", (), (2,) * 7, (2.0, 2.0)),
     *each("norm_type", ValueError, "value", 0, -1, 0.0, -2.5, -np.inf, np.nan),
-    *each("norm_type", WRONG, None, "2", None, 2j, (2, 2)),
+    *each("norm_type", WRONG, None, "2", b"2", None, True, np.True_, 2j, (2, 2), 10**400),
 ]
 
 

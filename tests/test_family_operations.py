@@ -11,6 +11,7 @@ from cases import (
     BFLOAT16,
     DTYPES,
     FLOATS,
+    INDICES,
     LAYOUTS,
     LAYOUTS_OF,
     assert_same,
@@ -20,7 +21,7 @@ from cases import (
     to_layout,
     ulps,
 )
-from family_cases import INDICES, RESNET50_STEM, VGG16, circumstances
+from family_cases import RESNET50_STEM, VGG16, circumstances
 from family_reference import RANKS, adaptive_axis, fractional_starts
 from reference import limits
 
@@ -206,6 +207,23 @@ def test_a_norm_that_fits_neither_overflows_nor_underflows(dtype, value, taps, p
     assert_same(y, np.array([value] * 2).astype(dtype), 8)
 
 
+def test_norms_below_the_first_power_lose_no_small_element():
+    x = np.array([1e300, 1e300, 4e-24, 0, 1e300, 1e-30])
+    assert_same(numpool.lp_pool1d(x, 0.5, 2), np.array([4e300, 4e-24, 1e300 * (1 + 1e-165) ** 2]), 4)
+    p = 0.01  # (1 + 10**-3.3)**100, where each step of the sum counts a hundred times
+    np.testing.assert_allclose(numpool.lp_pool1d(x[4:], p, 2), [1e300 * (1 + 10**-3.3) ** (1 / p)], 1e-12)
+    for p, slope in ((0.5, 1e165), (1.5, 1e-165)):  # (|x| / y) ** (p - 1), whose quotient no float64 holds
+        y = numpool.lp_pool1d(x[4:], p, 2)
+        got = numpool.lp_pool1d_backward(np.ones(1), x[4:], y, p, 2)
+        np.testing.assert_allclose(got, [1, slope], 1e-12)
+
+
+def test_partial_windows_of_norms_sum_their_own_taps():
+    x = np.array([3.0, 4, 5])
+    assert_same(numpool.lp_pool1d(x, 2, 2, ceil_mode=True), np.array([5.0, 5]), 1)  # PyTorch: 5 * sqrt(2) in the end
+    assert_same(numpool.lp_pool1d(x, 1, 2, padding=1), np.array([3.0, 9]))
+
+
 def test_norms_of_special_values():
     x = np.array([NAN, INF, -INF, 1, 0, 0, -0.0, 0, INF, -INF])
     for p in (0.5, 1, 2, 3, INF):
@@ -328,13 +346,22 @@ def test_global_backward_takes_dropped_axes(layout):
 def test_fractional_windows_are_pytorch_s_in_the_precision_of_the_input(dtype):
     L, k, o = (9999, 10, 100) if dtype != "float16" else (2000, 10, 100)  # float16 counts to 2048
     precision = family_reference.sample_dtype(np.dtype(dtype))
-    samples = np.random.default_rng(0).random((1, 64, 2), precision)
+    samples = family_reference.drawn_samples(np.random.default_rng(0), (1, 64, 2), precision)
     x = np.broadcast_to(-np.arange(L).astype(dtype), (1, 64, 1, L))
     i = numpool.fractional_max_pool2d(x, (1, k), (1, o), None, True, samples)[1]
     equal(i[0, :, 0], [fractional_starts(L, k, o, u) for u in samples[0, :, 0]])
     x = np.moveaxis(x, -1, -2)
     i = numpool.fractional_max_pool2d(x, (k, 1), (o, 1), None, True, samples)[1]
     equal(i[0, :, :, 0], [fractional_starts(L, k, o, u) for u in samples[0, :, 1]])
+
+
+def test_fractional_windows_of_halves_are_pytorch_s():
+    samples = np.full((1, 1, 2), 0.66552734375, np.float16)  # in float32 the second window starts at 3
+    i = numpool.fractional_max_pool2d(np.zeros((1, 1, 7, 7), np.float16), 1, 3, None, True, samples)[1]
+    equal(i[0, 0], np.add.outer([0, 28, 42], [0, 4, 6]))
+    x = np.zeros((1, 1, 1, 70000), np.float16)  # more positions than float16 can count
+    i = numpool.fractional_max_pool2d(x, (1, 2), (1, 3), None, True, np.zeros((1, 1, 2), np.float16))[1]
+    equal(i.ravel(), [0, 34999, 69998])
 
 
 def test_fractional_windows_of_a_volume_take_the_samples_in_order():
@@ -353,7 +380,8 @@ def test_fractional_samples_come_from_rng(dtype, n):
     x = exact_data(shape, dtype, np.random.default_rng(0))
     pool = getattr(numpool, f"fractional_max_pool{n}d")
     precision = family_reference.sample_dtype(x.dtype)
-    want = pool(x, 2, 3, None, True, np.random.default_rng(7).random((2, 3, n), precision))
+    samples = family_reference.drawn_samples(np.random.default_rng(7), (2, 3, n), precision)
+    want = pool(x, 2, 3, None, True, samples)
     for layout in LAYOUTS_OF[n]:
         for rng in (7, np.random.default_rng(7)):
             got = pool(to_layout(x, layout), 2, 3, return_indices=True, rng=rng, layout=layout)

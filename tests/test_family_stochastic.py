@@ -6,8 +6,8 @@ a million seeds stands beside each number of degrees of freedom.
 
 import numpy as np
 import pytest
-from cases import FLOATS, LAYOUTS, assert_same, exact_data, from_layout, to_layout
-from family_cases import INDICES, circumstances
+from cases import FLOATS, INDICES, LAYOUTS, assert_same, exact_data, from_layout, to_layout
+from family_cases import circumstances
 
 import numpool
 

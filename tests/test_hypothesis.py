@@ -1,18 +1,15 @@
 """hypothesis draws geometry, dtype, layout, storage, level, threads and values; the reference says what is right."""
 
-import os
-
 import numpy as np
 import reference
-from cases import DTYPES, FLOATS, LAYOUTS, STORAGES, assert_same, exact_data, special_data
+from cases import DTYPES, FLOATS, INDICES, LAYOUTS, STORAGES, assert_same, exact_data, special_data
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import numpool
 from numpool import threads
 
-bounded = settings(max_examples=150, deadline=None, derandomize="CI" in os.environ)
-INDICES = ("plane", "window", "tensor", "nhwc")
+bounded = settings(max_examples=150)
 
 
 def one_or_pair(values):

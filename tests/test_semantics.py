@@ -37,12 +37,6 @@ ROW_WINDOWS = [{"kernel_size": (1, 3), "stride": 1, "padding": (0, 1)}, {"kernel
 SIZES = [(1, 1), (11, 11), (1, 127), (8, 16), (15, 17), (16, 16), (200, 330), (257, 256)]
 
 
-@pytest.fixture(params=LEVELS)
-def level(request):
-    with numpool.use_level(request.param):
-        yield request.param
-
-
 def row_windows(width):
     """Arguments of windows along a row, and of the window that is the whole row."""
     narrow = [args for args in ROW_WINDOWS if width > 1 or "padding" in args]
@@ -165,6 +159,20 @@ def test_zeros_of_both_signs_are_equal(dtype):
         zeros = np.zeros((2, 1, width))
         zeros[0, 0, ::2] = zeros[1, 0, 1::2] = -0.0
         assert_rows(zeros.astype(dtype))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_zero_is_positive(dtype, layout, level):
+    for shape in ((2, 3, 9, 35), (1, 40, 6, 6), (1, 2, 70, 3)):
+        zeros = np.copysign(0.0, np.random.default_rng(0).standard_normal(shape)).astype(dtype)
+        for window in (1, 2, (2, 1, 1), (3, 2, 1), (5, 1, 2), (6, 1, 3), shape[2:], (1, shape[3]), (shape[2], 1)):
+            args = window if isinstance(window, tuple) and len(window) == 3 else (window,)
+            for x in (to_layout(zeros, layout), np.asfortranarray(to_layout(zeros, layout))):
+                for pool in (max_pool2d, min_pool2d):
+                    y = pool(x, *args, layout=layout)
+                    for result in (y, pool(x, *args, return_indices=True, layout=layout)[0]):
+                        assert not np.signbit(result.astype(np.float64)).any()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "float32"])
@@ -591,6 +599,24 @@ def test_out_must_have_the_result_s_shape_and_dtype():
             with pytest.raises((TypeError, ValueError)):
                 pool(x, 2, out=out)
             assert not out.any()
+
+
+def test_a_tuple_of_one_is_for_all_axes():
+    x = np.arange(24.0).reshape(4, 6)
+    assert (max_pool2d(x, (2,), [1], (1,), (2,)) == max_pool2d(x, 2, 1, 1, 2)).all()
+    assert (avg_pool2d(x, [3], padding=[1]) == avg_pool2d(x, 3, padding=1)).all()
+    assert (numpool.max_pool3d(x[None], (1,), (2,)) == x[None, ::2, ::2]).all()
+
+
+def test_out_whose_elements_overlap_is_an_error():
+    x, memory = np.arange(24.0).reshape(4, 6), np.zeros(40)
+    for strides in ((8, 8), (16, 16), (8, 0), (-8, 8), (4, 16)):
+        out = np.lib.stride_tricks.as_strided(memory[20:], (2, 3), strides)
+        with pytest.raises(ValueError, match="memory of its own"):
+            max_pool2d(x, 2, out=out)
+        assert not memory.any()
+    out = np.lib.stride_tricks.as_strided(memory, (2, 3), (24, 16))  # rows that interleave, each element by itself
+    assert max_pool2d(x, 2, out=out) is out and out.tolist() == [[7, 9, 11], [19, 21, 23]]
 
 
 def test_out_that_overlaps_the_input_is_an_error():

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from cases import AVG_CASES, CASES, CORE, DTYPES, LINES, STORAGES, VOLUMES, bits, special_data
+from cases import AVG_CASES, CASES, CORE, DTYPES, INDICES, LAYOUTS_OF, LINES, STORAGES, VOLUMES, bits, special_data
 
 import numpool
 from numpool import _kernels, backward, blocks, forward, geometry, plan, spec
 
-INDICES = ("plane", "window", "tensor", "nhwc")
-LAYOUTS = {1: "NCL", 2: "NCHW", 3: "NCDHW"}
 # N and C: fewer planes than a group of any dtype, one more than a group, groups and some more
 PLANES = ((1, 1), (1, 7), (5, 13), (2, 40))
 each_case = pytest.mark.parametrize("case", CASES + LINES + VOLUMES, ids=str)
@@ -21,7 +19,7 @@ each_case = pytest.mark.parametrize("case", CASES + LINES + VOLUMES, ids=str)
 
 @contextmanager
 def turning(monkeypatch, wanted):
-    """Every call that can turn its planes does, or none does. Yields a list of the plans made."""
+    """Every call that can turn its planes does, or none does; "strips": few rows at once. Yields the plans made."""
     made, make = [], spec.make_spec
 
     def spy(*args, **words):
@@ -29,7 +27,10 @@ def turning(monkeypatch, wanted):
         return made[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(blocks, "pays", lambda *args: wanted)
+        patch.setattr(blocks, "pays", lambda *args: bool(wanted))
+        if wanted == "strips":
+            patch.setattr(spec, "STRIP_BYTES", 1)
+            patch.setattr(spec, "ACROSS_BYTES", 1)
         for room in (forward, backward):
             patch.setattr(room, "make_spec", spy)
         _kernels.forget()
@@ -38,16 +39,18 @@ def turning(monkeypatch, wanted):
 
 
 def both(monkeypatch, call, turned=True):
-    """The results of a call with planes turned; asserts that they are those without. `turned`: that it can go so."""
+    """The results of a call with planes turned; asserts that those in strips, and without, are the same. `turned`: that
+    it can go so."""
     results = []
-    for wanted in (False, True):
+    for wanted in (False, True, "strips"):
         with turning(monkeypatch, wanted) as made:
             result = call()
-        assert turned is None or any(spec["turned"] is not None for spec in made) == (wanted and turned)
+        assert turned is None or any(spec["turned"] is not None for spec in made) == (bool(wanted) and turned)
         results.append(result if isinstance(result, tuple) else (result,))
-    for straight, across in zip(*results, strict=True):
-        assert straight.strides == across.strides
-        assert straight.dtype == across.dtype and bits(straight) == bits(across)
+    for straight, *others in zip(*results, strict=True):
+        for other in others:
+            assert straight.strides == other.strides
+            assert straight.dtype == other.dtype and bits(straight) == bits(other)
     return results[1]
 
 
@@ -64,6 +67,8 @@ def planes_of(case, planes):
     return planes + case.shape[2:]
 
 
+# Storages of planes without gaps.
+STRAIGHT = ("contiguous", "plane transposed", "every other sample", "every other of axis 1", "unaligned")
 ADAPTIVE = (((2, 21, 7, 9), (3, 4)), ((3, 11, 5, 2), (7, 3)), ((4, 17, 20, 6), (7, 6)), ((2, 9, 6, 6), (1, 1)))
 SPREAD = (
     ((2, 21, 20, 20), (7, 7)),
@@ -78,7 +83,7 @@ SPREAD = (
 def test_extremes(monkeypatch, level, case):
     for i, planes in enumerate(PLANES):
         x, rank = data(planes_of(case, planes), "float32"), case.rank
-        args = case.max_args | {"layout": LAYOUTS[rank]}
+        args = case.max_args | {"layout": LAYOUTS_OF[rank][0]}
         both(monkeypatch, lambda: getattr(numpool, f"max_pool{rank}d")(x, **args))
         both(
             monkeypatch,
@@ -91,7 +96,7 @@ def test_averages(monkeypatch, level, case):
     for i, planes in enumerate(PLANES):
         x, rank = data(planes_of(case, planes), "float32"), case.rank
         rule = ({}, {"count_include_pad": False}, {"divisor_override": 3}, {"divisor_override": -7})[i]
-        args = case.avg_args | rule | {"layout": LAYOUTS[rank]}
+        args = case.avg_args | rule | {"layout": LAYOUTS_OF[rank][0]}
         both(monkeypatch, lambda: getattr(numpool, f"avg_pool{rank}d")(x, **args))
 
 
@@ -125,7 +130,7 @@ def test_every_storage(monkeypatch, level, threads, storage):
     both(monkeypatch, lambda: numpool.max_pool2d(x, 3, 2, 1, return_indices=True, index="tensor"), None)
     both(monkeypatch, lambda: numpool.avg_pool2d(x, 3, 1, 1), None)
     for array in (x[::2], x[:, ::3], x[::-1], x[:, ::-2]):  # planes apart, and backwards
-        inside = storage in ("contiguous", "every other sample", "every other of axis 1", "unaligned")
+        inside = storage in STRAIGHT
         both(monkeypatch, lambda: numpool.max_pool2d(array, 3, 2, 1, return_indices=True), inside or None)
         both(monkeypatch, lambda: numpool.adaptive_avg_pool2d(array, (4, 3)), inside or None)
 
@@ -151,7 +156,7 @@ def test_gradients_of_adaptive_averages_go_one_axis_after_the_other(monkeypatch,
             grad, known = np.ascontiguousarray(np.moveaxis(grad, 1, -1)), (shape[0], *shape[2:], shape[1])
         axes = geometry.adaptive_windows(known, layout, output)
         want = plan.perform(backward.spread_of(grad, known, layout, axes), None, ())[0]
-        for wanted in (False, True):
+        for wanted in (False, True, "strips"):
             with turning(monkeypatch, wanted):
                 for out in (None, np.empty(known, dtype)):
                     got = numpool.adaptive_avg_pool2d_backward(grad, known, layout=layout, out=out)
@@ -168,7 +173,8 @@ def test_plans_choose_by_geometry():
         assert turned("adaptive_avg_pool2d", (8, 64, 20, 20), 7, "NCHW", None)
         assert not turned("adaptive_avg_pool2d", (8, 20, 20, 64), 7, "NHWC", None)  # lanes already
         assert not turned("adaptive_avg_pool2d", (1, 3, 20, 20), 7, "NCHW", None)  # most lanes would be idle
-        assert not turned("adaptive_avg_pool2d", (8, 64, 90, 90), 7, "NCHW", None)  # beyond the second-level cache
+        assert turned("adaptive_avg_pool2d", (1, 64, 90, 90), 40, "NCHW", None)  # in strips
+        assert not turned("adaptive_avg_pool2d", (1, 64, 41, 3000), 40, "NCHW", None)  # beyond the second-level cache
         windows = (3, 2, 1, 1, False, False, "NCHW", "plane")
         assert turned("max_pool2d", (8, 64, 3, 3), *windows) and not turned("max_pool2d", (8, 64, 40, 40), *windows)
         sliding = (3, 1, 1, 1, False, False, "NCHW", "plane")

@@ -12,7 +12,7 @@ from numpool.arguments import LAYOUTS, RANKS, choice, input_size
 from numpool.documents import document, documented
 from numpool.geometry import rank_of, spatial_axes, spatial_sizes
 from numpool.plan import pool
-from numpool.pooling import Array, Index, Layout, Sizes, shape_of
+from numpool.pooling import Array, Index, Layout, Sizes, as_key
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -76,7 +76,7 @@ def adaptive_max(rank: int) -> AdaptiveMax:
         index: Index = "plane",
         out: Any = None,
     ) -> Array | tuple[Array, Array]:
-        results = pool(name, (x,), (shape_of(output_size), 1 if return_indices else 0, layout, index), out)
+        results = pool(name, (x,), (as_key(output_size), 1 if return_indices else 0, layout, index), out)
         return (results[0], results[1]) if return_indices else results[0]
 
     text = """Maximum over {RANK}-D windows that share the input evenly.
@@ -152,7 +152,7 @@ def adaptive_max_backward(rank: int) -> AdaptiveMaxBackward:
         index: Index = "plane",
         out: Array | None = None,
     ) -> Array:
-        args = (shape_of(input_shape), shape_of(output_size), layout, index)
+        args = (as_key(input_shape), as_key(output_size), layout, index)
         return pool(name, (grad_output, indices), args, out)[0]
 
     text = """Gradient of `adaptive_max_pool{RANK}d` with respect to its input.
@@ -211,7 +211,7 @@ def adaptive_average(rank: int) -> AdaptiveAverage:
         dtype: npt.DTypeLike | None = None,
         out: Array | None = None,
     ) -> Array:
-        return pool(name, (x,), (shape_of(output_size), layout, dtype), out)[0]
+        return pool(name, (x,), (as_key(output_size), layout, dtype), out)[0]
 
     text = """Average over {RANK}-D windows that share the input evenly.
 
@@ -272,7 +272,7 @@ def adaptive_average_backward(rank: int) -> AdaptiveAverageBackward:
         layout: Layout = channels_first,  # type: ignore[assignment]
         out: Array | None = None,
     ) -> Array:
-        return pool(name, (grad_output,), (shape_of(input_shape), layout), out)[0]
+        return pool(name, (grad_output,), (as_key(input_shape), layout), out)[0]
 
     text = """Gradient of `adaptive_avg_pool{RANK}d` with respect to its input.
 
@@ -339,7 +339,7 @@ def kept(name: str, array: Any, shape: tuple[int, ...], spatial: tuple[int, ...]
 
 
 def gradient_kept(name: str, value: Any, input_shape: Any, layout: str) -> Any:
-    array, shape = np.asarray(value), shape_of(input_shape)
+    array, shape = np.asarray(value), as_key(input_shape)
     spatial = spatial_axes(len(shape), layout)
     return kept(name, array, shape, spatial) if array.ndim < len(shape) else array
 
@@ -378,11 +378,11 @@ def global_max_pool(
 
     Parameters
     ----------
-    {x}
+    {any_x}
     {return_indices}
     {keepdims}
     {any_layout}
-    {index}
+    {any_index}
     {out_indices}
 
     Returns
@@ -437,7 +437,7 @@ def global_max_pool_backward(
         What `global_max_pool` returned, in the same `index` convention.
     {input_shape}
     {any_layout}
-    {index}
+    {any_index}
     {out}
 
     Returns
@@ -457,12 +457,12 @@ def global_max_pool_backward(
     array([[[[0., 0.],
              [0., 5.]]]])
     """
-    known = layout_of(layout, len(input_size(shape_of(input_shape))))
+    known = layout_of(layout, len(input_size(as_key(input_shape))))
     arrays = tuple(
         gradient_kept(name, value, input_shape, known)
         for name, value in (("grad_output", grad_output), ("indices", indices))
     )
-    return pool(f"adaptive_max_pool{rank_of(known)}d_backward", arrays, (shape_of(input_shape), 1, known, index), out)[
+    return pool(f"adaptive_max_pool{rank_of(known)}d_backward", arrays, (as_key(input_shape), 1, known, index), out)[
         0
     ]
 
@@ -480,7 +480,7 @@ def global_avg_pool(
 
     Parameters
     ----------
-    {x}
+    {any_x}
     {keepdims}
     {any_layout}
     {dtype}
@@ -542,10 +542,10 @@ def global_avg_pool_backward(
     array([[[[2., 2.],
              [2., 2.]]]])
     """
-    known = layout_of(layout, len(input_size(shape_of(input_shape))))
-    rank, sizes = rank_of(known), spatial_sizes(shape_of(input_shape), known)
+    known = layout_of(layout, len(input_size(as_key(input_shape))))
+    rank, sizes = rank_of(known), spatial_sizes(as_key(input_shape), known)
     grad = gradient_kept("grad_output", grad_output, input_shape, known)
     # one window: a regular average, whose gradient needs no tables
-    return pool(f"avg_pool{rank}d_backward", (grad,), (shape_of(input_shape), sizes, None, 0, 0, 1, None, known), out)[
+    return pool(f"avg_pool{rank}d_backward", (grad,), (as_key(input_shape), sizes, None, 0, 0, 1, None, known), out)[
         0
     ]

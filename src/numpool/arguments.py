@@ -44,13 +44,13 @@ def integer(name: str, value: Any, least: int, rule: str | None = None) -> int:
 
 
 def each(name: str, value: Any, least: int, rank: int) -> Ints:
-    """One integer for all axes, or one for each."""
+    """One integer for all axes, alone or in a tuple, or one for each."""
     rule = f"{name} must be an integer or {TUPLES[rank]}"
     if not isinstance(value, tuple | list):
         return (integer(name, value, least, rule),) * rank
-    if len(value) != rank:
+    if len(value) not in (1, rank):
         raise ValueError(f"{rule}; got {value!r}")
-    return tuple(integer(name, v, least) for v in value)
+    return tuple(integer(name, v, least) for v in value) * (rank // len(value))
 
 
 def paddings(value: Any, rank: int) -> tuple[Pair | str, ...]:
@@ -67,6 +67,8 @@ def paddings(value: Any, rank: int) -> tuple[Pair | str, ...]:
         both = integer("padding", value, 0, rule)
         return ((both, both),) * rank
     nested = [isinstance(v, tuple | list) for v in value]
+    if len(value) == 1 and not nested[0] and not isinstance(value[0], str):
+        return paddings(value[0], rank)
     if len(value) != rank or (all(nested) and any(len(v) != 2 for v in value)):
         raise ValueError(f"{rule}; got {value!r}")
     if any(nested) and not all(nested) or any(isinstance(v, str) for v in value):

@@ -62,6 +62,11 @@ def checked_array(name: str, value: Any, dtypes: tuple[str, ...]) -> np.ndarray:
     return array if array.flags.aligned else array.copy()
 
 
+def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What gradients of a dtype are summed in."""
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+
+
 def check_output_shape(name: str, array: np.ndarray, wanted: Shape, source: str) -> None:
     """That an array has the output's shape; `source` says what this follows from."""
     if array.shape != wanted:
@@ -108,6 +113,15 @@ class Place:
         order = (*self.order[: self.leads], *(spatial[i] for i in laid), *self.order[end:])
         return Place(order, self.leads, self.rank), tuple(axes[i] for i in laid)
 
+    def spatial_by_memory(self, array: Lying) -> list[int]:
+        """The spatial axes of `array` from the longest step to the shortest; of equal ones the order stays."""
+        return sorted(self.order[self.leads : self.leads + self.rank], key=lambda a: (-array.strides[a], a))
+
+    def columns_apart(self, array: Lying) -> bool:
+        """Whether, without lanes, the elements of a row of `array` are not adjacent."""
+        column = self.order[self.leads + self.rank - 1]
+        return array.shape[column] > 1 and array.strides[column] != array.itemsize
+
     def crosswise(self) -> Place:
         """The same array with its spatial axes in reverse order."""
         first, last = self.leads, self.leads + self.rank
@@ -129,8 +143,12 @@ class Place:
         return self.copy(array)
 
     def solid(self, array: np.ndarray) -> np.ndarray:
-        """`array`, or a copy that lies as a new array would."""
-        return array if self.is_of(array) else self.copy(array)
+        """`array`, or a copy, that lies as a new array would, to the steps of axes of length 1."""
+        if not self.is_of(array):
+            return self.copy(array)
+        laid, axes = self.recipe(array.shape)
+        array = array.transpose(self.order).reshape(-1).reshape(laid)
+        return array if axes is None else array.transpose(axes)
 
     def copy(self, array: np.ndarray) -> np.ndarray:
         copy = self.empty(array.shape, array.dtype)
@@ -215,6 +233,17 @@ def overlap(a: np.ndarray, b: np.ndarray) -> bool:
     return np.may_share_memory(a, b) and np.shares_memory(a, b, max_work=MOST_WORK)
 
 
+def meets_itself(array: np.ndarray) -> bool:
+    """Whether two elements share memory."""
+    inner = array.itemsize
+    for stride, n in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride < inner:  # strides that interleave: rare enough to look at each element
+            places = sum(np.ix_(*(np.arange(n) * s for s, n in zip(array.strides, array.shape, strict=True))))
+            return bool((np.diff(np.sort(places, axis=None)) < array.itemsize).any())
+        inner += stride * (n - 1)
+    return False
+
+
 def checked_outs(out: Any, results: tuple[Result, ...], sources: Arrays) -> Arrays | None:
     """The arrays that the caller wants written, or None."""
     if out is None:
@@ -244,7 +273,7 @@ def checked_outs(out: Any, results: tuple[Result, ...], sources: Arrays) -> Arra
                     f"{name} must not overlap an input; got an array of shape {array.shape} that shares memory with "
                     f"one of shape {other.shape}"
                 )
-        if any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True)):
+        if meets_itself(array):
             raise ValueError(f"{name} must have memory of its own for each element; got strides {array.strides}")
     if len(given) == 2 and overlap(*given):
         raise ValueError(

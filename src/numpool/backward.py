@@ -19,6 +19,7 @@ from numpool.arrays import (
     check_output_shape,
     checked_array,
     readable,
+    sum_dtype,
 )
 from numpool.blocks import is_turned
 from numpool.flatten import LEAST_LANES, is_copy, is_whole
@@ -53,7 +54,7 @@ def extremum_backward_call(rank: int, sources: tuple[Any, ...], args: tuple[Any,
     layout, index = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
     shape = arguments.input_size(input_shape)
     axes = windows(shape, layout, kernel_size, stride, padding, dilation, ceil_mode)
-    flat = rank < 3 or all(map(is_copy, axes[1:]))  # two axes, where pixels of slabs are one
+    flat = rank < 3 or (all(map(is_copy, axes[1:])) and not is_copy(axes[0]))  # two axes, where pixels of slabs are one
     return scattered(sources, shape, layout, axes, index, not flat)
 
 
@@ -151,7 +152,7 @@ def is_crosswise(grad: np.ndarray, at: Place, shape: Shape, axes: tuple[Axis, ..
     """Whether both axes of an adaptive average's gradient go at once, as windows over the shares: where sums have the
     order of one axis after the other, and pixels have lanes enough, or planes become them."""
     across = tuple(a.transposed() for a in reversed(axes))
-    own = np.dtype(np.float64 if grad.dtype == np.float64 else np.float32)
+    own = sum_dtype(grad.dtype)
     if is_wide(own, own, across):
         return False
     if at.has_lanes:
@@ -194,7 +195,7 @@ def spread_line(grad: np.ndarray, shape: Shape, layout: str, override: int, out:
 
 def shares_of(grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override: int, padded: bool) -> np.ndarray:
     """The gradient of each window over its divisor."""
-    shares = grad.astype(np.float64 if grad.dtype == np.float64 else np.float32, copy=False)
+    shares = grad.astype(sum_dtype(grad.dtype), copy=False)
     spatial = spatial_axes(grad.ndim, layout)
     counts: Any = override
     if not override:

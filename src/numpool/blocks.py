@@ -14,7 +14,7 @@ import numpy as np
 
 from numpool import _kernels
 from numpool.arrays import FLOATS, Lying, Place, name_of
-from numpool.flatten import LEAST_LANES, is_lone
+from numpool.flatten import LEAST_LANES, is_lone, is_whole
 from numpool.geometry import UNIT, Axis, number_of_tables
 
 Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
@@ -53,15 +53,20 @@ GATHER_VECTOR = 32
 MOST_SMALL_LANES = 352
 # Input of a block of small windows, which scratch holds some rows at a time: what all rows share is made once a block.
 SMALL_INPUT = 128 * 1024
-# Bytes of a group of planes and of its results: it stays in a small second-level cache, and a thread's share of a call
-# (threads.py) is a group at least.
-GROUP_BYTES = 256 * 1024
-# Vectors of the input for each window up to which planes are turned: for irregular windows, and for those with indices
-# that go one by one.
+# Bytes of a strip of a group of planes and of its results: as many as stay in a small second-level cache beside what
+# they come from; where a strip takes more, at most; and where a strip of rows is many short runs of memory.
+STRIP_BYTES = 96 * 1024
+MOST_STRIP_BYTES = 256 * 1024
+ACROSS_BYTES = 2 * 1024 * 1024
+# Vectors of the input for each window up to which planes are turned: for irregular windows, for those that go one by
+# one, with indices and without, and of the latter for a row of windows that are small or leave something over.
 MOST_SHARE = 8
 MOST_SHARE_INDEXED = 56
-# The longest vector of any level.
-VECTOR_BYTES = 64
+MOST_SHARE_ALONE = 0.5
+MOST_SHARE_SMALL = 1.25
+MOST_SHARE_ROW = 28
+# Taps from which sums, and windows with indices, at stride 1 are slow along rows of a few vectors.
+LEAST_WIDE = 5
 # Below this a row of windows is not cut into column blocks.
 MOST_ROW_BYTES = 32 * 1024
 # The same of windows that share no row: what is read once is best read as it lies.
@@ -253,45 +258,98 @@ def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: Lying, y: Ly
     if operation.endswith("backward") or at.has_lanes:
         return False
     step = x.itemsize
-    for a in sorted(at.order[at.leads :], reverse=True):
+    for a in reversed(at.spatial_by_memory(x)):
         if x.shape[a] > 1 and x.strides[a] != step:
             return False
         step *= x.shape[a]
     planes, results = prod(at.split(x.shape)[0]) // number_of_tables(axes), prod(a.out for a in axes)
-    made = results * (y.itemsize + 8 * operation.startswith("arg"))
-    slow = is_slow(operation, x.dtype, axes, step / results, divisor)
-    return pays(slow, planes, step + made, x.itemsize)
+    made = y.itemsize + 8 * operation.startswith("arg")
+    slow = at.columns_apart(x) or is_slow(operation, x.dtype, axes, step / results, divisor)
+    least = step + results * made
+    down = len(axes) == 1 and x.itemsize * LEAST_LANES <= _kernels.TURNED and not is_ordered(operation, x.dtype, axes)
+    if len(axes) == 2 or down:
+        h, w = (*axes, UNIT)[:2]
+        rows = least_rows(h)
+        least = rows_read(h, rows) * w.size * x.itemsize + rows * w.out * made
+    return pays(slow, planes, least, x.itemsize)
+
+
+def is_ordered(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...]) -> bool:
+    """Whether sums are made across rows alone: wide ones, and those of clipped windows, are others down columns."""
+    clipped = operation == "average" and not all(a.inside for a in axes)
+    return name_of(dtype) in FLOATS and (operation == "wide_average" or clipped)
+
+
+def least_rows(h: Axis) -> int:
+    """Rows of windows of a strip, which reads half as many rows again as it would without its neighbours, at most."""
+    return min(h.out, max(1, -(-2 * (h.extent - h.stride) // h.stride)))
+
+
+def rows_read(h: Axis, rows: int) -> int:
+    """How many rows so many windows, one after the other, read at most."""
+    return min(h.size, (rows - 1) * h.stride + h.extent)
 
 
 def pays(slow: bool, planes: int, plane_bytes: int, itemsize: int) -> bool:
     """Whether to turn planes costs less than it spares: their windows are slow, the lanes of groups full or nearly so,
-    and a group, with its results, stays in the second-level cache."""
+    and what is turned at once of a group, with its results, stays in the second-level cache."""
     lanes = _kernels.TURNED // itemsize
     groups = -(-planes // lanes)
-    return slow and lanes * plane_bytes <= GROUP_BYTES and groups * lanes * 3 <= planes * 4
+    return slow and lanes * plane_bytes <= MOST_STRIP_BYTES and groups * lanes * 3 <= planes * 4
+
+
+def strips(h: Axis, block_rows: int, row_bytes: int, out_row_bytes: int, most: int) -> tuple[int, int, int]:
+    """How many strips the rows of windows of a group are cut into, the rows of a block of theirs, and the most rows of
+    a strip, of no more than `most` bytes where it can be. `row_bytes`, of the input and of the output, are those of all
+    planes of the group."""
+    fit = h.out
+    if rows_read(h, h.out) * row_bytes + h.out * out_row_bytes > most:
+        fit = (most - (h.extent - h.stride) * row_bytes) // (h.stride * row_bytes + out_row_bytes)
+        fit = max(fit, least_rows(h))
+    block_rows = min(block_rows, -(-h.out // -(-h.out // fit)))
+    blocks = -(-h.out // block_rows)
+    count = -(-blocks // (fit // block_rows))
+    return count, block_rows, min(h.out, -(-blocks // count) * block_rows)
 
 
 def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share: float, divisor: int) -> bool:
     """Whether windows of planes are slow: they go one by one along a row, or a row of them is short beside a vector of
     this level. `share`: bytes of the input for each window, what turning costs it. The bounds are measured ones."""
-    w, arg, vector = axes[-1], operation.startswith("arg"), _kernels.vector_bytes()
+    h, w = axes[-2] if len(axes) > 1 else UNIT, axes[-1]
+    arg, vector = operation.startswith("arg"), _kernels.vector_bytes()
     if len(axes) == 2 and is_flat(operation, *axes, dtype.itemsize, divisor):
         return False  # as one long row
     size = accumulator(operation, name_of(dtype)) // (1 + arg)
-    lanes = vector // size
+    lanes, kernel = vector // size, max(h.kernel, w.kernel)
     one_by_one = not (w.stride == 1 or (w.stride == 2 and w.kernel <= 5 and w.dilation == 1))
     if any(a.table is not None for a in axes):
         return arg or (is_lone(axes) and operation not in ("max", "min")) or share <= MOST_SHARE * vector
+    if len(axes) == 3 and axes[0].kernel > 1 and kernel > 1:
+        return not all(map(is_whole, axes))  # three stages
     if arg and (w.out == 1 or one_by_one):
         return share <= MOST_SHARE_INDEXED * vector
-    if w.out == 1 or one_by_one:
-        return 1 < w.out <= lanes // 2 and share / dtype.itemsize * size <= vector
+    if w.out == 1:
+        return False
+    if one_by_one:
+        small = share <= MOST_SHARE_SMALL * vector
+        if len(axes) == 1:
+            return small
+        few = share * w.out <= MOST_SHARE_ROW * vector and (small or not all(a.tiles for a in axes))
+        return few or share <= MOST_SHARE_ALONE * vector
     if not are_alike(operation, divisor):
         return w.out <= lanes * 3 // 2
     comparable = operation == "argmax" and name_of(dtype) in ("float32", "float64")  # else indices need a pass before
     if all(a.kernel <= a.stride for a in axes) and (comparable or not arg):
         return False  # each element is read once, by whole vectors where planes follow each other
-    return w.out < lanes and 4 * w.out <= lanes * (max(a.kernel for a in axes[-2:]) - 1)
+    if w.stride == 2:
+        return 4 * w.out <= lanes * (3 * kernel - 6 + (arg and not w.inside))
+    if w.out < lanes and 4 * w.out <= lanes * (kernel - 1):
+        return True
+    if len(axes) == 1:
+        return arg and w.out <= 4 * lanes
+    if operation in ("max", "min"):
+        return kernel > LEAST_RUN and w.out <= 2 * lanes
+    return kernel >= LEAST_WIDE and w.out <= (2 if arg or kernel <= LEAST_RUN else 4) * lanes
 
 
 def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> dict[str, Any]:
@@ -352,9 +410,9 @@ def extremum_backward_blocks(h: Axis, w: Axis, lanes: int, size: int, in_step: b
     regular = all(a.table is None and a.dilation == 1 for a in (h, w))
     tiles = regular and all(a.inside and a.kernel == a.stride for a in (h, w))
     if tiles and (lanes >= LEAST_LANES or (lanes == 1 and w.kernel <= 2 and w.out >= 32)):
-        return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes), "way": "spread"}
+        return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes), "gradient": "tiles"}
     small = regular and h.kernel <= 3 and w.kernel <= min(3, w.size) and dtype in ("float32", "float64")
     if small and in_step and lanes >= LEAST_LANES and _kernels.vector_bytes() >= GATHER_VECTOR:
         rows = max(rows_of_tile(h, w.size * lanes * size, GATHER_BYTES), GATHER_ROWS * h.stride)
-        return {"block": (rows, w.size, lanes), "way": "gather"}
-    return {"block": (h.size, w.size, lanes), "way": "scatter"}
+        return {"block": (rows, w.size, lanes), "gradient": "gather"}
+    return {"block": (h.size, w.size, lanes), "gradient": "scatter"}

@@ -67,7 +67,8 @@ def explain(function: Callable[..., Any] | str, x: Any, *args: Any, **kwargs: An
     Parameters
     ----------
     function : callable or str
-        A pooling function of numpool, or its name.
+        `max_pool`, `min_pool`, `avg_pool`, `adaptive_max_pool` or `adaptive_avg_pool` of 1 to 3 axes, or the gradient
+        of one, or its name.
     x : array_like
         Its first argument.
     *args, **kwargs
@@ -76,7 +77,7 @@ def explain(function: Callable[..., Any] | str, x: Any, *args: Any, **kwargs: An
     Raises
     ------
     TypeError, ValueError
-        What the call itself would raise; a ValueError where `function` is no pooling function.
+        What the call itself would raise; a ValueError for any other function.
 
     Examples
     --------

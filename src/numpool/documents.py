@@ -26,6 +26,9 @@ PARAMETERS = {
     "x": """
 x : array_like, {SHAPES}
     float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.""",
+    "any_x": """
+x : array_like, (N, C, ...), or as `layout` says
+    float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.""",
     "grad_output": """
 grad_output : array_like, {OUTPUT_SHAPES}
     Gradient of the output: float16, bfloat16, float32 or float64.""",
@@ -69,6 +72,11 @@ index : {"plane", "window", "tensor", "nhwc"}
     What an index is: position {PLANES} (int64, as PyTorch); number of the tap in its window, {TAPS}, K being the
     largest window's (uint8 up to 255 taps, uint16 up to 65535, else int32; "no tap" is the largest value, or -1);
     position in the whole array (int64, as ONNX); {FLAT} (int64, as TensorFlow).""",
+    "any_index": """
+index : {"plane", "window", "tensor", "nhwc"}
+    What an index is: position among those of its channel (int64, as PyTorch; "window" gives the same number, as uint8
+    up to 255 positions, uint16 up to 65535, else int32); in the whole array (int64, as ONNX); in its sample with the
+    channels last (int64, as TensorFlow).""",
     "dtype": """
 dtype : dtype, optional
     Dtype of the result: by default that of `x` for floats, else float64. An integer dtype, for integer and bool `x`,
@@ -93,7 +101,7 @@ y : array, {OUTPUT_SHAPES}
     Of the dtype of `x`. A new array lies in memory as `x` does.""",
     "returns_indices": """
 indices : array of the same shape
-    Only if `return_indices`.""",
+    Only if `return_indices`; of the dtype that `index` names, else int64.""",
     "returns_gradient": """
 grad_input : array of the input's shape
     Of the dtype of `grad_output`. float16 and bfloat16 are summed in float32 and rounded once.""",

@@ -30,10 +30,13 @@ __all__ = [
     "lp_pool3d_backward",
 ]
 
-# Sums of powers of float32 and smaller floats, up to this power, neither overflow nor vanish in float64.
+# Sums of powers of float32 and smaller floats, up to this power, neither overflow nor vanish in float64; up to the
+# first power those of float64 do not, unless the norm does.
 SAFE_POWER = 6
 # Below this a sum may have lost terms that count; the windows are then done once more, each on its own scale.
 LEAST_SUM = 1e-270
+# The least number that has all its digits.
+SMALLEST = float(np.finfo(np.float64).tiny)
 # Powers whose sums float32 holds, where all lies in its middle: a sum below the least may have lost terms that count.
 QUICK_POWERS = (1, 2, 3)
 LEAST_QUICK_SUM = 1e-28
@@ -43,10 +46,12 @@ QUICK_SIZES, QUICK_GRADIENTS = (1e-9, 1e9), (1e-15, 1e15)
 
 def power(norm_type: Any) -> float:
     rule = "norm_type must be a number above 0"
-    if isinstance(norm_type, bool | str):
+    if isinstance(norm_type, bool | np.bool_ | str | bytes):
         raise TypeError(f"{rule}; got {norm_type!r}")
     try:
         p = float(norm_type)
+    except OverflowError:
+        raise ValueError(f"{rule}, below 1.8e308, or inf; got {norm_type!r}") from None
     except (TypeError, ValueError):
         raise TypeError(f"{rule}; got {norm_type!r}") from None
     if not p > 0:
@@ -91,7 +96,7 @@ def norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.nd
     if p == inf:
         largest: np.ndarray = np.maximum(window_maxima(plain, layout, axes), 0)  # -inf without an element; NaN stays
         return largest
-    if p <= SAFE_POWER and x.dtype.itemsize < 8:
+    if p <= 1 or (p <= SAFE_POWER and x.dtype.itemsize < 8):
         return root(window_sums(raised(plain, p), layout, axes, np.float64), p, 1.0)
     top = np.max(plain, where=np.isfinite(plain), initial=0)
     scale = float(2.0 ** np.floor(np.log2(top))) if top > 0 else 1.0
@@ -194,6 +199,9 @@ def norm_gradient(
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.abs(tap) / y
             slope = (ratio == 1).astype(np.float64) if p == inf else raised(ratio, p - 1)
+            lost = (ratio < SMALLEST) & (tap != 0)  # the quotient has lost digits, or is 0
+            if p != inf and lost.any():
+                slope[lost] = raised(np.abs(tap[lost]), p - 1) * raised(y[lost], 1 - p)
             to += np.where((y == 0) | (tap == 0), 0.0, g * np.sign(tap) * slope)
     return unpadded(total, layout, axes)
 
@@ -399,7 +407,7 @@ def global_lp_pool(
 
     Parameters
     ----------
-    {x}
+    {any_x}
     {norm_type}
     {keepdims}
     {any_layout}

@@ -1,4 +1,4 @@
-"""The public functions of maximum, minimum and average pooling over 1, 2 and 3 axes, and of adaptive pooling.
+"""The public functions of maximum, minimum and average pooling over 1, 2 and 3 axes.
 
 Each one only gathers its arguments; `plan.pool` finds or makes the plan and runs it. A maker (``extreme_pool`` ...)
 writes a function once for every number of axes. With the channels-first layouts, the defaults, leading axes are free:
@@ -49,7 +49,7 @@ Layout: TypeAlias = Literal["NCL", "NLC", "NCHW", "NHWC", "NCDHW", "NDHWC"]
 Index: TypeAlias = Literal["plane", "window", "tensor", "nhwc"]
 
 
-def shape_of(input_shape: Any) -> Any:
+def as_key(input_shape: Any) -> Any:
     """A list as a tuple, which a plan can be found by."""
     return tuple(input_shape) if isinstance(input_shape, list) else input_shape
 
@@ -107,7 +107,7 @@ class ExtremePool(Protocol):
     ) -> tuple[Array, Array]: ...
 
 
-# The words of each extreme: what it is, what an empty window gives, and results of the examples.
+# The words of each extreme: what it is, and what an empty window gives.
 WORDS = {
     "max": ("Maximum", "-inf (the least value of an integer dtype, False)"),
     "min": ("Minimum", "inf (the greatest value of an integer dtype, True)"),
@@ -301,7 +301,7 @@ def extreme_backward(op: str, rank: int) -> ExtremeBackward:
         out: Array | None = None,
     ) -> Array:
         window = (kernel_size, stride, padding, dilation, 1 if ceil_mode else 0, layout, index)
-        return pool(name, (grad_output, indices), (shape_of(input_shape), *window), out)[0]
+        return pool(name, (grad_output, indices), (as_key(input_shape), *window), out)[0]
 
     text = """Gradient of `OP_pool{RANK}d` with respect to its input.
 
@@ -504,7 +504,7 @@ def average_backward(rank: int) -> AverageBackward:
         out: Array | None = None,
     ) -> Array:
         window = (kernel_size, stride, padding, 1 if ceil_mode else 0, 1 if count_include_pad else 0, divisor_override)
-        return pool(name, (grad_output,), (shape_of(input_shape), *window, layout), out)[0]
+        return pool(name, (grad_output,), (as_key(input_shape), *window, layout), out)[0]
 
     text = """Gradient of `avg_pool{RANK}d` with respect to its input.
 

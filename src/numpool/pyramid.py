@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numpool.arguments import LAYOUTS, choice, integer
-from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array
+from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, sum_dtype
 from numpool.documents import document
 from numpool.forward import average_dtype
 from numpool.geometry import is_channels_last, spatial_sizes
@@ -152,7 +152,7 @@ def spatial_pyramid_pool2d_backward(
     check_output_shape("grad_output", grad, (*x.shape[:-3], sum(counts)), f"x of {x.shape}")
 
     def compute() -> tuple[np.ndarray]:
-        wide = grad.astype(np.float64 if grad.dtype == np.float64 else np.float32, copy=False)
+        wide = grad.astype(sum_dtype(grad.dtype), copy=False)
         total = np.zeros(x.shape, wide.dtype)
         for (rows, columns), part in zip(sizes, np.split(wide, np.cumsum(counts)[:-1], axis=-1), strict=True):
             part = part.reshape(*x.shape[:-3], part.shape[-1] // (rows * columns), rows, columns)

@@ -21,13 +21,13 @@ class ReceptiveField:
 
     Parameters
     ----------
-    size : int
+    size : int or tuple of int
         Pixels from the first to the last that one output sees.
-    stride : int
+    stride : int or tuple of int
         From what one output sees to what the next one sees.
-    padding : int
+    padding : int or tuple of int
         Padding in front of the input that the first output sees.
-    start : float
+    start : float or tuple of float
         Centre of what the first output sees; 0.0 is the centre of the first pixel.
 
     Raises

@@ -16,7 +16,7 @@ from numpool.forward import extremum_of
 from numpool.geometry import Axis, from_table, is_channels_last, loose_axis, output_shape, spatial_sizes, windows
 from numpool.indices import Indices
 from numpool.plan import deliver, perform, pool
-from numpool.pooling import Array, Index, Ints, Layout, Padding, Stride, shape_of
+from numpool.pooling import Array, Index, Ints, Layout, Padding, Stride, as_key
 from numpool.taps import inside, padded, picked, taps
 
 __all__ = [
@@ -66,10 +66,19 @@ def fractional_sizes(
     return wanted
 
 
-def checked_samples(samples: Any, shape: tuple[int, ...], arithmetic: Any, rng: Any) -> np.ndarray:
+def arithmetic_of(dtype: np.dtype[Any], sizes: tuple[int, ...]) -> np.dtype[Any]:
+    """What the windows are computed in: as the input, which must hold the sizes."""
+    if name_of(dtype) == "float16" and max(sizes) > float(np.finfo(np.float16).max):
+        return np.dtype(np.float32)
+    return dtype if name_of(dtype) in FLOATS else np.dtype(np.float64)
+
+
+def checked_samples(samples: Any, shape: tuple[int, ...], arithmetic: np.dtype[Any], rng: Any) -> np.ndarray:
     """The random offsets of each plane and axis, in the arithmetic that the windows are computed in."""
+    below = np.nextafter(arithmetic.type(1), arithmetic.type(0))  # what rounds to 1
     if samples is None:
-        return generator(rng).random(shape, arithmetic)
+        drawn = generator(rng).random(shape, np.float64 if arithmetic.itemsize == 8 else np.float32)
+        return np.asarray(np.minimum(drawn.astype(arithmetic), below))
     if rng is not None:
         raise ValueError(f"at most one of random_samples and rng may be given; got both, rng = {rng!r}")
     given = np.asarray(samples)
@@ -80,7 +89,6 @@ def checked_samples(samples: Any, shape: tuple[int, ...], arithmetic: Any, rng: 
     bad = ~((given >= 0) & (given < 1))
     if bad.any():
         raise ValueError(f"random_samples must lie in [0, 1); got {given[bad][0]}")
-    below = np.nextafter(arithmetic(1), arithmetic(0))  # what rounds to 1
     return np.asarray(np.minimum(given.astype(arithmetic), below))
 
 
@@ -90,7 +98,7 @@ def fractional_axis(size: int, kernel: int, out: int, samples: np.ndarray) -> Ax
     first = np.full((len(u), out), size - kernel, np.int64)
     if out > 1:
         alpha = samples.dtype.type(size - kernel) / samples.dtype.type(out - 1)
-        i = np.arange(out - 1, dtype=samples.dtype)
+        i = np.arange(out - 1).astype(samples.dtype)
         first[:, :-1] = ((i + u) * alpha).astype(np.int64) - (u * alpha).astype(np.int64)
         np.minimum(first, size - kernel, out=first)  # where the arithmetic rounds a start beyond the last
     return from_table(size, first, np.full_like(first, kernel))
@@ -154,8 +162,7 @@ def fractional_pool(rank: int) -> FractionalPool:
         sizes, kernels = spatial_sizes(whole.shape, known), each("kernel_size", kernel_size, 1, rank)
         wanted = fractional_sizes(sizes, kernels, output_size, output_ratio)
         planes = (whole.shape[0], whole.shape[-1 if is_channels_last(known) else 1])
-        small = name_of(x.dtype) in ("float16", "bfloat16", "float32")
-        samples = checked_samples(random_samples, (*planes, rank), np.float32 if small else np.float64, rng)
+        samples = checked_samples(random_samples, (*planes, rank), arithmetic_of(x.dtype, sizes), rng)
         # the last axis comes first among the samples of two axes, the first one among those of three, as in PyTorch
         of_axis = [samples[..., rank - 1 - a if rank == 2 else a] for a in range(rank)]
         shape = output_shape(x.shape, known, tuple(map(loose_axis, sizes, wanted)))
@@ -291,7 +298,7 @@ def fractional_backward(rank: int) -> ScatterBackward:
 
 def by_indices(grad_output: Any, indices: Any, input_shape: Any, layout: str, index: str, out: Any) -> np.ndarray:
     """The sum of gradients at the places that their indices name, whatever the windows were."""
-    grad, shape = checked_array("grad_output", grad_output, FLOATS), input_size(shape_of(input_shape))
+    grad, shape = checked_array("grad_output", grad_output, FLOATS), input_size(as_key(input_shape))
     sizes = spatial_sizes(shape, layout)
     if grad.ndim != len(shape):
         raise ValueError(f"grad_output must have as many axes as input_shape {shape}; got shape {grad.shape}")
@@ -495,5 +502,5 @@ def stochastic_pool2d_backward(
     array([[0., 1.],
            [0., 0.]])
     """
-    args = (shape_of(input_shape), kernel_size, stride, padding, 1, 1 if ceil_mode else 0, layout, index)
+    args = (as_key(input_shape), kernel_size, stride, padding, 1, 1 if ceil_mode else 0, layout, index)
     return pool("max_pool2d_backward", (grad_output, indices), args, out)[0]

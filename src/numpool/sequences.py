@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from numpool.arguments import LAYOUTS, choice, input_size, integer
-from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array
+from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array, sum_dtype
 from numpool.backward import scattered
 from numpool.documents import document
 from numpool.forward import average_dtype
 from numpool.geometry import is_channels_last, loose_axis
 from numpool.plan import Call, deliver, perform, pool
-from numpool.pooling import Array, shape_of
+from numpool.pooling import Array, as_key
 
 __all__ = [
     "avg_over_time",
@@ -192,7 +192,7 @@ def k_max_pool1d(
 
 def steps_backward(grad_output: Any, indices: Any, input_shape: Any, layout: Any, out: Any, drop: bool) -> np.ndarray:
     """A gradient to the steps that the indices name; `drop`: the output has no axis of steps."""
-    known, shape = choice("layout", layout, LAYOUTS[1]), input_size(shape_of(input_shape))
+    known, shape = choice("layout", layout, LAYOUTS[1]), input_size(as_key(input_shape))
     axis = steps_axis(shape, known)
     grad, given = checked_array("grad_output", grad_output, FLOATS), np.asarray(indices)
     if grad.ndim != len(shape) - drop:
@@ -282,7 +282,7 @@ def dynamic_k(layer: int, layers: int, length: int, k_top: int) -> int:
     >>> [numpool.dynamic_k(layer, 3, 18, 3) for layer in (1, 2, 3)]
     [12, 6, 3]
     """
-    layers, layer = integer("layers", layers, 1), integer("layer", layer, 0)
+    layers, layer = integer("layers", layers, 1), integer("layer", layer, 1)
     length, k_top = integer("length", length, 0), integer("k_top", k_top, 1)
     if layer > layers:
         raise ValueError(f"layer must be at most the number of layers {layers}; got {layer}")
@@ -509,7 +509,7 @@ def avg_over_time_backward(
     >>> numpool.avg_over_time_backward(np.array([[6.0]]), (1, 1, 3), lengths=[2])
     array([[[3., 3., 0.]]])
     """
-    known, shape = choice("layout", layout, LAYOUTS[1]), input_size(shape_of(input_shape))
+    known, shape = choice("layout", layout, LAYOUTS[1]), input_size(as_key(input_shape))
     axis = steps_axis(shape, known)
     grad, counted = checked_array("grad_output", grad_output, FLOATS), checked_lengths(lengths, shape, axis)
     wanted = tuple(n for a, n in enumerate(shape) if a != axis)
@@ -517,7 +517,7 @@ def avg_over_time_backward(
 
     def compute() -> tuple[np.ndarray]:
         result, counts = np.zeros(shape, grad.dtype), np.array([shape[axis]]) if counted is None else counted
-        wide = grad.astype(np.float64 if grad.dtype == np.float64 else np.float32)
+        wide = grad.astype(sum_dtype(grad.dtype))
         with np.errstate(divide="ignore", invalid="ignore"):
             share = (wide / counts.reshape(-1, *[1] * (wide.ndim - 1)).astype(wide.dtype)).astype(grad.dtype)
         within = np.arange(shape[axis]) < counts.reshape(-1, 1, 1)

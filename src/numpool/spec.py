@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from numpool import _kernels
 from numpool.arrays import FLOATS, Header, Lying, Place, Result, extent, name_of
-from numpool.blocks import axis_words, blocks, is_turned
+from numpool.blocks import ACROSS_BYTES, STRIP_BYTES, axis_words, blocks, is_ordered, is_turned, rows_read, strips
 from numpool.flatten import LEAST_COLUMNS, LEAST_LANES, LEAST_LINE, flatten, is_lone
 from numpool.geometry import UNIT, Axis, number_of_tables
 from numpool.indices import Indices
@@ -68,7 +68,12 @@ def make_spec(
     count_padding: bool = True,
     scatter: bool = False,
 ) -> dict[str, Any]:
-    """The words of a plan, see `_kernels.Plan`: x is the array of input shape, y the one of output shape.
+    """The words of a plan: x is the array of input shape, y the one of output shape.
+
+    Most are members of `numpool_job` (job.h). Beside them: `planes`, `rows`, `cols`, all that is covered; `block`, the
+    rows, columns and lanes of one; `sharing`, how many planes a table is for (0: all); `x_extent`, bytes of x from its
+    first element to its end; `y_dense`, whether rows of y follow each other; `outputs`, as `Place.outputs`; `cost`,
+    bytes read and written; `turned`, see Turned in blocks.pxi.
 
     `scatter`: the gradient of an extremum whose windows are not to be looked at.
     """
@@ -79,9 +84,7 @@ def make_spec(
     strides = (x.strides, y.strides, index.array.strides if index else y.strides, index.steps if index else x.strides)
     steps = [[*lead, *inner] for lead, inner, _ in map(at.split, strides)]
     lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index.array.itemsize if index else 0, 0]
-    # down columns sums may be made in another order than across rows: in wide accumulators, and of clipped windows
-    clipped = operation == "average" and not all(a.inside for a in axes)
-    ordered = name_of(x.dtype) in FLOATS and (operation == "wide_average" or clipped)
+    ordered = is_ordered(operation, x.dtype, axes)
     way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
     any_order = operation in ("max", "min", "argmax", "argmin")
     if is_lone(axes) and not (any_order and lanes == 1):
@@ -92,6 +95,7 @@ def make_spec(
         least_line = LEAST_LINE if extremum else 1
     flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way, most_columns, least_line)
     d, h, w = flat.axes
+    assert d is UNIT or not backward, "gradients know two axes"
     tables, planes = number_of_tables(flat.axes), prod(flat.lead)
     leads = len(flat.lead)
     lead, heads = flat.lead, [own[:leads] for own in flat.steps]
@@ -131,7 +135,7 @@ def make_spec(
         "out_size": y.itemsize,
         "cost": x.nbytes + y.nbytes,
         "parts": False,
-        "way": None,
+        "gradient": None,
         "sharing": planes_a_table(planes, flat.axes),
         "turned": None,
     }
@@ -146,7 +150,7 @@ def make_spec(
     vectors = index is not None and in_step(index, spec)
     spec |= blocks(operation, name_of(x.dtype), (d, h, w), lanes, rows, divisor, numbered, vectors)
     if scatter:
-        spec |= {"block": (h.size, w.size, lanes), "way": "scatter"}
+        spec |= {"block": (h.size, w.size, lanes), "gradient": "scatter"}
     if tables > 1:  # blocks keep to a plane: as many rows as divide its
         block: Any = spec["block"]
         spec["block"] = (next(n for n in range(min(block[0], h.out), 0, -1) if h.out % n == 0), *block[1:])
@@ -179,15 +183,16 @@ def turned_spec(
     """The same where groups of planes are the lanes of pixels: the plan of one group, and where the planes lie."""
     lanes = _kernels.TURNED // x.itemsize
     spatial = at.order[at.leads : at.leads + at.rank]
-    group = Place((*(sorted(spatial).index(a) for a in spatial), at.rank), 0, at.rank)
+    group = Place(tuple(range(at.rank + 1)), 0, at.rank)
 
     def pixels(array: Lying) -> Header:
-        laid = Place(tuple(range(at.rank + 1)), 0, at.rank)
-        return laid.header((*(array.shape[a] for a in sorted(spatial)), lanes), array.dtype)
+        """One plane's, as they follow each other in memory."""
+        laid = Place((*(spatial.index(a) for a in at.spatial_by_memory(array)), at.rank), 0, at.rank)
+        return laid.header((*(array.shape[a] for a in spatial), lanes), array.dtype)
 
     inner = None
     if index:
-        steps = [*(index.steps[a] for a in sorted(spatial)), 0]
+        steps = [*(index.steps[a] for a in spatial), 0]
         inner = Named(pixels(index.array), steps, index.numbered)
     spec = make_spec(
         operation, group, axes, pixels(x), pixels(y), (), index=inner, divisor=divisor, count_padding=count_padding
@@ -199,13 +204,24 @@ def turned_spec(
         "lanes": lanes,
         "planes": planes // tables,
         "tables": tables,
-        "pixels": prod(a.size for a in axes),
-        "results": prod(a.out for a in axes),
+        "slabs": len(axes) == 3,
+        "strips": 1,
+        "strip": (prod(a.size for a in axes), prod(a.out for a in axes)),
+        "across": (False, False),
         "size": x.itemsize,
         "out_size": y.itemsize,
         "lead": lead,
         "heads": heads,
     }
+    h, w = (*axes, UNIT)[:2]
+    if len(axes) < 3 and (spec["h"]["size"], spec["w"]["size"]) == (h.size, w.size):
+        made = y.itemsize + (index.array.itemsize if index else 0)
+        across, out_across = (view[-2] < view[-1] for view in (spec["x"], spec["y"]))
+        most = ACROSS_BYTES if across or out_across else STRIP_BYTES
+        count, block, rows = strips(h, spec["block"][0], lanes * w.size * x.itemsize, lanes * w.out * made, most)
+        spec["block"] = (block, *spec["block"][1:])
+        strip = (rows_read(h, rows) * w.size, rows * w.out)
+        turned |= {"strips": count, "strip": strip, "across": (across, out_across)}
     cost = x.nbytes + y.nbytes
     own = {"outputs": at.outputs(results), "planes": planes, "cost": cost, "turned": turned}
     return spec | own | {"sharing": planes_a_table(planes, axes)}

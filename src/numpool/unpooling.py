@@ -17,7 +17,7 @@ from numpool.documents import document, documented
 from numpool.geometry import Axis, is_channels_last, spatial_axes, spatial_sizes, steps
 from numpool.indices import Indices
 from numpool.plan import Call, deliver, perform, pool, written
-from numpool.pooling import Array, Index, Ints, Layout, Stride, shape_of
+from numpool.pooling import Array, Index, Ints, Layout, Stride, as_key
 from numpool.threads import plan_threads
 
 __all__ = [
@@ -396,7 +396,7 @@ def maxout_backward(
     >>> numpool.maxout_backward(np.array([[1.0, 2.0]]), indices, (1, 4), 2)
     array([[0., 1., 2., 0.]])
     """
-    shape = input_size(shape_of(input_shape))
+    shape = input_size(as_key(input_shape))
     groups, axis, whole, wanted = grouped(shape, groups, axis)
     grad, given = checked_array("grad_output", grad_output, FLOATS), np.asarray(indices)
     if given.dtype.kind not in "iu":
