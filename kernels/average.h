@@ -246,7 +246,7 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0}; }
 #define vec plane
 #include "across2.h"
 #undef vec
-#if PARTS == 1 && (ACC_SIZE == 4 || (ACC_SIZE == 8 && KIND != KIND_INT))
+#if PARTS == 1 && (ACC_SIZE == 4 || (ACC_SIZE == 8 && KIND != KIND_INT)) && LANES >= 4 /* vectors of two join slowly */
 #define TRANSPOSE_NOTHING -(FN(vec)){0} /* changes no sum, not even one of negative zeros */
 #endif
 #define STAGE across2

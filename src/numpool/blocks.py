@@ -324,18 +324,19 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     one_by_one = not (w.stride == 1 or (w.stride == 2 and w.kernel <= 5 and w.dilation == 1))
     if any(a.table is not None for a in axes):
         return arg or (is_lone(axes) and operation not in ("max", "min")) or share <= MOST_SHARE * vector
-    if len(axes) == 3 and axes[0].kernel > 1 and kernel > 1:
-        return not all(map(is_whole, axes))  # three stages
+    tiles = all(a.tiles for a in axes)
+    if len(axes) == 3 and axes[0].kernel > 1 and kernel > 1:  # three stages
+        return w.out <= lanes if tiles else not all(map(is_whole, axes))
     if arg and (w.out == 1 or one_by_one):
         return share <= MOST_SHARE_INDEXED * vector
     if w.out == 1:
         return False
     if one_by_one:
-        small = share <= MOST_SHARE_SMALL * vector
+        share /= min(vector, vector * vector // 32)  # short vectors gain less
         if len(axes) == 1:
-            return small
-        few = share * w.out <= MOST_SHARE_ROW * vector and (small or not all(a.tiles for a in axes))
-        return few or share <= MOST_SHARE_ALONE * vector
+            return share <= MOST_SHARE_SMALL and w.out > lanes
+        few = share * w.out <= MOST_SHARE_ROW and (share <= MOST_SHARE_SMALL or not tiles)
+        return few or share <= MOST_SHARE_ALONE
     if not are_alike(operation, divisor):
         return w.out <= lanes * 3 // 2
     comparable = operation == "argmax" and name_of(dtype) in ("float32", "float64")  # else indices need a pass before

@@ -90,8 +90,8 @@ def norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.nd
     shape = output_shape(x.shape, layout, axes)
     if 0 in shape:
         return np.zeros(shape)
-    if p in QUICK_POWERS and is_narrow(x):
-        return quick_norms(x.astype(np.float32, copy=False), p, layout, axes)
+    if p in QUICK_POWERS and (is_narrow(x) or x.dtype == np.float64):
+        return quick_norms(x if x.dtype == np.float64 else x.astype(np.float32, copy=False), p, layout, axes)
     plain = absolute(x)
     if p == inf:
         largest: np.ndarray = np.maximum(window_maxima(plain, layout, axes), 0)  # -inf without an element; NaN stays
@@ -124,22 +124,23 @@ def cube_root(sums: np.ndarray) -> np.ndarray:
 
 
 def quick_norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:
-    """The norms in float32; the windows that it does not do for in float64, each by itself."""
+    """The norms in the dtype of `x`, float32 or float64; the windows that it does not do for, each by itself."""
+    least = 0 if p == 1 else LEAST_QUICK_SUM if x.dtype == np.float32 else LEAST_SUM
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         powers = np.square(x) if p == 2 else np.abs(x)
         if p == 3:
             powers *= np.square(x)
-        sums = window_sums(powers, layout, axes, np.float32)
-        odd = ~np.isfinite(sums)
-        small = sums < LEAST_QUICK_SUM
-        if p > 1 and small.any():
-            odd |= small & (window_maxima(np.abs(x), layout, axes) > 0)
-        y = cube_root(sums) if p == 3 else root(sums, p, 1)
-        if odd.any():
-            total = np.zeros(int(odd.sum()))
-            for tap in taps(padded(x, layout, axes, 0.0), layout, axes):
-                total += raised(np.abs(tap[odd].astype(np.float64)), p)
-            y[odd] = root(total, p, 1)
+        sums = window_sums(powers, layout, axes, x.dtype)
+        odd = None
+        if not (sums.min() >= least and sums.max() < inf):
+            largest = window_maxima(np.abs(x), layout, axes)
+            odd = (np.isinf(sums) & np.isfinite(largest)) | ((sums < least) & (largest > 0))
+        if p == 3:
+            y = cube_root(sums) if x.dtype == np.float32 else np.cbrt(sums)
+        else:
+            y = np.sqrt(sums, out=sums) if p == 2 else sums
+        if odd is not None and odd.any():
+            y[odd] = rescaled(np.abs(x.astype(np.float64, copy=False)), p, layout, axes, odd)
     return y
 
 
@@ -156,7 +157,7 @@ def root(sums: np.ndarray, p: float, scale: float | np.ndarray) -> np.ndarray:
 
 
 def rescaled(sizes: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...], chosen: np.ndarray) -> np.ndarray:
-    """The norms of the chosen windows, each scaled by its own largest element."""
+    """The norms of the chosen windows, of finite elements, each scaled by its own largest one."""
     around = padded(sizes, layout, axes, 0.0)
     largest = np.zeros(int(chosen.sum()))
     for tap in taps(around, layout, axes):
