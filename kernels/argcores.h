@@ -18,9 +18,6 @@ typedef struct {
     int64_t jump;             /* between two planes, beyond `fall` */
 } numpool_small;
 
-/* Rows of windows that go downwards in one strip: all their input, a few pages apart, stays in the first-level cache. */
-#define NUMPOOL_STRIP 8
-
 /* Bytes of a pixel up to which strips are worth their while for one row of taps out of three; longer ones are read in order. */
 #define NUMPOOL_SHORT_PIXEL 128
 
@@ -66,6 +63,23 @@ typedef struct {
     ptrdiff_t columns_apart;
     char *columns;                    /* its (value, tap) columns */
 } numpool_large;
+
+/* Where a tile's windows of one row go, and what the position of its plane's first element is. */
+typedef struct {
+    char *y, *index;
+    ptrdiff_t position;
+} numpool_target;
+
+static inline numpool_target numpool_target_of(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t row,
+                                               ptrdiff_t size)
+{
+    return (numpool_target){
+        .y = job->y.data + numpool_lead(job, job->y.lead, plane) + row * job->y.row + tile->col0 * job->y.pixel
+             + tile->lane0 * size,
+        .index = job->index.data + numpool_lead(job, job->index.lead, plane) + row * job->index.row
+                 + tile->col0 * job->index.pixel + tile->lane0 * job->index_size,
+        .position = numpool_lead(job, job->position.lead, plane)};
+}
 
 /* Position of the first lane of tap 0 of a window, wherever it lies. */
 static inline ptrdiff_t numpool_origin(const numpool_job *job, const numpool_tile *tile, ptrdiff_t row, ptrdiff_t col)

@@ -63,7 +63,7 @@ static void FN(pad_rows)(const numpool_elements *elements, ptrdiff_t lanes, cons
  * inside is the answer, whatever the padding did, and -1 if there is no tap inside. */
 ALWAYS_INLINE void FN(settle_row)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile,
                                   ptrdiff_t r, ptrdiff_t col0, ptrdiff_t col1, const char *value, ptrdiff_t value_pixel,
-                                  char *index, ptrdiff_t plane_position)
+                                  numpool_target to)
 {
     const ACC identity = FN(identity)(elements);
     for (ptrdiff_t c = col0; c < col1; c++)
@@ -77,17 +77,17 @@ ALWAYS_INLINE void FN(settle_row)(const numpool_job *job, const numpool_elements
             if (!job->deep.taps || !down.taps || !right.taps)
                 at = -1;
             else if (!job->window_index)
-                at = plane_position + job->deep.first * job->position.slab + down.first * job->position.row
+                at = to.position + job->deep.first * job->position.slab + down.first * job->position.row
                      + right.first * job->position.pixel + (tile->lane0 + i) * job->position.lane;
-            memcpy(index + (c - tile->col0) * job->index.pixel + i * job->index_size, &at, job->index_size);
+            memcpy(to.index + (c - tile->col0) * job->index.pixel + i * job->index_size, &at, job->index_size);
         } /* little endian */
 }
 
 /* The same for rows [first, last), where the stages may have taken padding for a tap: at rows and columns without taps,
  * and, unless `led` (see numpool_small), at columns clipped on the left. */
 static void FN(settle)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, ptrdiff_t
-                       first, ptrdiff_t last, const char *value, ptrdiff_t value_row, ptrdiff_t value_pixel, char
-                       *index, ptrdiff_t plane_position, int led)
+                       first, ptrdiff_t last, const char *value, ptrdiff_t value_row, ptrdiff_t value_pixel,
+                       numpool_target to, int led)
 {
     ptrdiff_t top, bottom, inner, outer;
     numpool_interior(&job->h, &top, &bottom);
@@ -105,18 +105,18 @@ static void FN(settle)(const numpool_job *job, const numpool_elements *elements,
             continue;
         }
         const char *from = value + (r - first) * value_row;
-        char *to = index + (r - first) * job->index.row;
+        const numpool_target row = {.index = to.index + (r - first) * job->index.row, .position = to.position};
         const ptrdiff_t end = inside || (job->deep.taps && numpool_clip(&job->h, r).taps) ? left : tile->col1;
-        FN(settle_row)(job, elements, tile, r, tile->col0, end, from, value_pixel, to, plane_position);
-        FN(settle_row)(job, elements, tile, r, right, tile->col1, from, value_pixel, to, plane_position);
+        FN(settle_row)(job, elements, tile, r, tile->col0, end, from, value_pixel, row);
+        FN(settle_row)(job, elements, tile, r, right, tile->col1, from, value_pixel, row);
     }
 }
 
 /* Rows [first, last) of windows from scratch: (value, tap) rows, `pitch` bytes from one to the next. */
 static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const numpool_elements *elements, const
                                                  numpool_tile *tile, ptrdiff_t first, ptrdiff_t last, const char *best,
-                                                 ptrdiff_t apart, ptrdiff_t pitch, char *y, char *index, ptrdiff_t
-                                                 plane_position, int offsets, int led, ptrdiff_t pick)
+                                                 ptrdiff_t apart, ptrdiff_t pitch, numpool_target to, int offsets,
+                                                 int led, ptrdiff_t pick)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
     const int dense = job->y.pixel == lanes * elements->size && job->index.pixel == lanes * job->index_size;
@@ -127,12 +127,12 @@ static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const n
     for (ptrdiff_t r = first; r < last; r++)
         for (ptrdiff_t run = 0; run < runs; run++) {
             const ptrdiff_t skip = (r - first) * pitch + run * pick * n * ACC_SIZE;
-            elements->put_back(best + skip, y + (r - first) * job->y.row + run * job->y.pixel, n);
+            elements->put_back(best + skip, to.y + (r - first) * job->y.row + run * job->y.pixel, n);
             FN(emit_taps)(job, (const SIGNED(ACC_SIZE) *)(const void *)(best + apart + skip),
-                            index + (r - first) * job->index.row + run * job->index.pixel, n, offsets,
-                            plane_position + numpool_origin(job, tile, r, tile->col0 + run), move);
+                          to.index + (r - first) * job->index.row + run * job->index.pixel, n, offsets,
+                          to.position + numpool_origin(job, tile, r, tile->col0 + run), move);
         }
-    FN(settle)(job, elements, tile, first, last, best, pitch, pick * lanes * ACC_SIZE, index, plane_position, led);
+    FN(settle)(job, elements, tile, first, last, best, pitch, pick * lanes * ACC_SIZE, to, led);
 }
 
 #include "arglarge.h"
@@ -209,8 +209,7 @@ static ptrdiff_t FN(safe_rows)(const numpool_job *job, const numpool_tile *tile,
 
 /* Rows [first, last) of one plane, or, where it is `tall`, of the planes from there on. */
 static void FN(small_windows)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, const
-                              numpool_way *way, const char *plane, ptrdiff_t first, ptrdiff_t last, char *y, char
-                              *index, ptrdiff_t plane_position)
+                              numpool_way *way, const char *plane, ptrdiff_t first, ptrdiff_t last, numpool_target to)
 {
     static const char nothing[NUMPOOL_SLACK];
     const ptrdiff_t lanes = tile->lane1 - tile->lane0;
@@ -259,10 +258,10 @@ static void FN(small_windows)(const numpool_job *job, const numpool_elements *el
                 .ahead = way->as_is ? PREFETCH_AHEAD : 0,
                 .tap = down.skipped * unit_y + right.skipped * unit_x, .unit_y = unit_y, .unit_x = unit_x,
                 .lead = way->as_is ? nothing : way->lead, .lead_size = way->as_is ? 0 : ACC_SIZE,
-                .value = (direct ? y : way->best) + row * value_row + col * value_pixel, .value_pitch = value_row,
-                .index = (direct ? index : way->best + way->apart) + row * index_row + col * index_pixel,
+                .value = (direct ? to.y : way->best) + row * value_row + col * value_pixel, .value_pitch = value_row,
+                .index = (direct ? to.index : way->best + way->apart) + row * index_row + col * index_pixel,
                 .index_pitch = index_row, .index_size = direct ? job->index_size : ACC_SIZE,
-                .positions = direct && !job->window_index, .base = plane_position + numpool_origin(job, tile, r, c),
+                .positions = direct && !job->window_index, .base = to.position + numpool_origin(job, tile, r, c),
                 .fall = h->stride * job->position.row, .move = lanes == 1 ? move : job->position.lane,
                 .until = way->tall ? h->out - r : below - r, .period = h->out,
                 .jump = job->position.lead[0] - h->out * h->stride * job->position.row};
@@ -303,10 +302,9 @@ static void FN(small_windows)(const numpool_job *job, const numpool_elements *el
     if (way->tall)
         return; /* no padding */
     if (direct)
-        FN(settle)(job, elements, tile, first, last, y, job->y.row, job->y.pixel, index, plane_position, 1);
+        FN(settle)(job, elements, tile, first, last, to.y, job->y.row, job->y.pixel, to, 1);
     else
-        FN(finish)(job, elements, tile, first, last, way->best, way->apart, way->best_pitch, y, index, plane_position,
-                   way->offsets, 1, way->pick);
+        FN(finish)(job, elements, tile, first, last, way->best, way->apart, way->best_pitch, to, way->offsets, 1, way->pick);
 }
 
 /* A tile: runs of rows that go together, a plane's at most unless it is `tall`. */
@@ -319,13 +317,10 @@ static void FN(small_block)(const numpool_job *job, const numpool_elements *elem
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / out, first = row % out;
         const char *x = job->x.data + numpool_lead(job, job->x.lead, plane);
-        char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
-                  + tile->col0 * job->y.pixel + tile->lane0 * elements->size;
-        char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + first * job->index.row
-                      + tile->col0 * job->index.pixel + tile->lane0 * job->index_size;
+        const numpool_target to = numpool_target_of(job, tile, plane, first, elements->size);
         const char *src = x + first * job->h.stride * job->x.row + way->at.low * job->x.pixel;
         const ptrdiff_t left = tile->row1 - row;
-        const ptrdiff_t safe = !way->spills ? left : way->direct ? FN(safe_rows)(job, tile, way, src, y) : 0;
+        const ptrdiff_t safe = !way->spills ? left : way->direct ? FN(safe_rows)(job, tile, way, src, to.y) : 0;
         const numpool_way *now = safe ? way : &slow;
         ptrdiff_t rows = numpool_min(left, safe ? safe : left);
         if (!now->tall)
@@ -333,8 +328,7 @@ static void FN(small_block)(const numpool_job *job, const numpool_elements *elem
         if (!now->as_is || !now->direct)
             rows = numpool_min(rows, now->rows);
         next = row + rows;
-        FN(small_windows)(job, elements, tile, now, x, first, first + rows, y, index,
-                          numpool_lead(job, job->position.lead, plane));
+        FN(small_windows)(job, elements, tile, now, x, first, first + rows, to);
     }
 }
 
@@ -368,9 +362,7 @@ static void FN(apart_block)(const numpool_job *job, const numpool_elements *elem
         const numpool_window down = numpool_clip(h, r);
         const char *x = job->x.data + numpool_lead(job, job->x.lead, plane) + slabs.deep.first * job->x.slab
                         + down.first * job->x.row + tile->lane0 * ACC_SIZE;
-        char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + r * job->y.row + tile->lane0 * ACC_SIZE;
-        char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + r * job->index.row
-                      + tile->lane0 * job->index_size;
+        const numpool_target to = numpool_target_of(job, tile, plane, r, ACC_SIZE);
         for (ptrdiff_t c = tile->col0, next; c < tile->col1; c = next) {
             const numpool_window right = numpool_clip(w, c);
             const int numbered = job->window_index; /* in the window's own shape */
@@ -381,17 +373,17 @@ static void FN(apart_block)(const numpool_job *job, const numpool_elements *elem
                 .slab = job->x.slab, .down = job->x.row, .across = job->x.pixel,
                 .taps_z = slabs.deep.taps, .taps_y = down.taps, .taps_x = right.taps,
                 .unit_z = numbered ? down.taps * unit_y : way->unit_z, .unit_y = unit_y, .unit_x = way->unit_x,
-                .rows = next - c, .n = lanes, .value = y + c * job->y.pixel, .value_pitch = job->y.pixel,
-                .index = index + c * job->index.pixel, .index_pitch = job->index.pixel, .index_size = job->index_size,
+                .rows = next - c, .n = lanes, .value = to.y + (c - tile->col0) * job->y.pixel, .value_pitch = job->y.pixel,
+                .index = to.index + (c - tile->col0) * job->index.pixel, .index_pitch = job->index.pixel, .index_size = job->index_size,
                 .positions = !numbered, .fall = w->stride * job->position.pixel, .move = job->position.lane,
-                .base = numpool_lead(job, job->position.lead, plane) + numpool_origin(&slabs, tile, r, c)};
+                .base = to.position + numpool_origin(&slabs, tile, r, c)};
             if (f.taps_z && f.taps_y && f.taps_x) {
                 FN(apart)(&f);
                 continue;
             }
             for (ptrdiff_t i = c; i < next; i++) { /* no tap */
-                FN(fill)(elements, y + i * job->y.pixel, lanes);
-                memset(index + i * job->index.pixel, -1, lanes * job->index_size);
+                FN(fill)(elements, to.y + (i - tile->col0) * job->y.pixel, lanes);
+                memset(to.index + (i - tile->col0) * job->index.pixel, -1, lanes * job->index_size);
             }
         }
     }

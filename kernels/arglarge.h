@@ -230,10 +230,7 @@ static void FN(large_block)(const numpool_job *given, const numpool_elements *el
         const ptrdiff_t last = first + next - row;
         const numpool_window deep = numpool_slabs(given, plane);
         const char *from = job->x.data + numpool_lead(job, job->x.lead, plane) + deep.first * job->x.slab;
-        char *y = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
-                  + tile->col0 * job->y.pixel + tile->lane0 * elements->size;
-        char *index = job->index.data + numpool_lead(job, job->index.lead, plane) + first * job->index.row
-                      + tile->col0 * job->index.pixel + tile->lane0 * job->index_size;
+        const numpool_target to = numpool_target_of(job, tile, plane, first, elements->size);
         if (given->d.out)
             slabs.deep = deep;
         const numpool_window down = numpool_clip(h, first), right = numpool_clip(&job->w, tile->col0);
@@ -260,7 +257,6 @@ static void FN(large_block)(const numpool_job *given, const numpool_elements *el
                     taps[i] += base;
             }
         }
-        FN(finish)(job, elements, tile, first, last, way->best, way->apart, way->pitch, y, index,
-                   numpool_lead(job, job->position.lead, plane), way->offsets, 0, 1);
+        FN(finish)(job, elements, tile, first, last, way->best, way->apart, way->pitch, to, way->offsets, 0, 1);
     }
 }

@@ -414,7 +414,7 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, int64_t divisor)
 #define SLIDE_PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
 #define SLIDE_SIZE ELEM_SIZE
 #define SLIDES(job) DIRECT(job)
-#define FLAT_DOWN (SHORT ? FLAT_TAPS : 3)
+#define FLAT_DOWN (SHORT ? NUMPOOL_FLAT_TAPS : 3)
 #define NO_TAP -(FN(vec)){0} /* not even one of negative zeros */
 #if KIND == KIND_HALF
 #define SLIDE_NOTHING (ELEM)0x8000

@@ -7,9 +7,6 @@
  * Which taps are there repeats from plane to plane, and from row to row: a table of masks, all ones or zeros an element, is
  * read where a vector begins. After slide.h, whose trees, last stage and identity it has, and what that asks for; the includer defines NO_TAP, a vector that changes no sum, and
  * FLAT_DOWN, the most rows of a window: the order of a longer sum depends on which of them are there. */
-#define FLAT_TAPS 7            /* most taps of a window along an axis */
-#define FLAT_MASKS (16 * 1024) /* most bytes of masks, and bytes of sums: both stay in the first-level cache */
-
 /* Masks of one axis: `period` positions, of which `step` follow each other with the same taps. */
 typedef struct {
     ptrdiff_t period, step, taps, before;
@@ -34,16 +31,16 @@ static int FN(is_flat)(const numpool_job *job, const numpool_tile *tile)
 {
     const ptrdiff_t row = job->w.in, plane = job->h.in * row;
     const int planes = job->leads == 0 || (job->leads == 1 && job->x.lead[0] == plane * ELEM_SIZE && job->y.lead[0] == plane * SLIDE_SIZE);
-    return job->lanes == 1 && SLIDES(job) && !job->d.out && FN(is_flat_axis)(&job->h, FLAT_DOWN) && FN(is_flat_axis)(&job->w, FLAT_TAPS)
-           && planes && job->x.pixel == ELEM_SIZE && job->y.pixel == SLIDE_SIZE && job->x.row == row * ELEM_SIZE
-           && job->y.row == row * SLIDE_SIZE && tile->col1 - tile->col0 == row
-           && job->h.kernel * FN(masks_of)(&job->h, row, NULL).apart <= FLAT_MASKS;
+    return job->lanes == 1 && SLIDES(job) && !job->d.out && FN(is_flat_axis)(&job->h, FLAT_DOWN)
+           && FN(is_flat_axis)(&job->w, NUMPOOL_FLAT_TAPS) && planes && job->x.pixel == ELEM_SIZE
+           && job->y.pixel == SLIDE_SIZE && job->x.row == row * ELEM_SIZE && job->y.row == row * SLIDE_SIZE && tile->col1 - tile->col0 == row
+           && job->h.kernel * FN(masks_of)(&job->h, row, NULL).apart <= NUMPOOL_FLAT_MASKS;
 }
 
 /* Rows of sums that are made at a time. */
 ALWAYS_INLINE ptrdiff_t FN(flat_rows)(const numpool_job *job)
 {
-    return numpool_max(1, FLAT_MASKS / (job->w.in * ACC_SIZE));
+    return numpool_max(1, NUMPOOL_FLAT_MASKS / (job->w.in * ACC_SIZE));
 }
 
 static ptrdiff_t FN(flat_bytes)(const numpool_job *job)
@@ -95,7 +92,7 @@ ALWAYS_INLINE void FN(flat_down)(const numpool_job *job, const FN(masks) *given,
     src -= before * row;
     for (ptrdiff_t i = from; i < to; i += LANES) {
         const char *p = src + i * ELEM_SIZE;
-        FN(vec) tap[FLAT_TAPS + 1]; /* a tree has room for 8 */
+        FN(vec) tap[NUMPOOL_FLAT_TAPS + 1]; /* a tree has room for 8 */
         if (!guarded)
             __builtin_prefetch(p + (taps - 1) * row + PREFETCH_AHEAD);
         for (int t = 0; t < taps; t++, p += row) {
@@ -120,7 +117,7 @@ ALWAYS_INLINE void FN(flat_across)(const numpool_job *job, const FN(masks) *give
     (void)f;
     sums -= before * ACC_SIZE;
     for (ptrdiff_t i = 0; i < n; i += LANES, d += LANES * SLIDE_SIZE) {
-        FN(vec) tap[FLAT_TAPS + 1]; /* a tree has room for 8 */
+        FN(vec) tap[NUMPOOL_FLAT_TAPS + 1]; /* a tree has room for 8 */
         for (int t = 0; t < taps; t++) {
             tap[t] = FN(load)(sums + (i + t) * ACC_SIZE);
             if (t != before)

@@ -251,8 +251,8 @@ static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const
     }
 }
 
-#define IN_PLACE (ACC_SIZE == ELEM_SIZE && PARTS == 1 && KIND != KIND_HALF)
-#if IN_PLACE
+#if ACC_SIZE == ELEM_SIZE && PARTS == 1 && KIND != KIND_HALF && (defined LINES || defined TRANSPOSE_NOTHING)
+#define IN_PLACE
 enum { FN(nothing_folded), FN(sums_folded), FN(results_folded) };
 
 /* Rows of single lanes that are their own sums, where a stage reads nothing behind them: no copy. Returns what it made, sums to
@@ -295,35 +295,77 @@ static int FN(fold_in_place)(const numpool_job *job, const numpool_tile *tile, c
 #include "flat.h"
 #endif
 
-static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+/* The scratch of a tile: where its pieces start, from `line` on, and how long their rows are. */
+typedef struct {
+    ptrdiff_t pitch, out_pitch;      /* rows of sums, and of results */
+    ptrdiff_t apart, results_apart;  /* bytes from one part of an accumulator to the next */
+    ptrdiff_t line;                  /* the first pixel of a row, not its padding, is what should start on a cache line */
+    ptrdiff_t spare, other, results; /* from the rows of sums: those of the passes, of another slab, and results */
+    ptrdiff_t turned;                /* before them: rows that are turned */
+    ptrdiff_t bytes;
+    int across, lone;                /* running sums across; windows of a single column, one lane a pixel */
+} FN(room);
+
+static FN(room) FN(room_of)(const numpool_job *job, const numpool_tile *tile)
 {
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
     const ptrdiff_t rows = tile->row1 - tile->row0;
     const ptrdiff_t span = job->parts ? numpool_min(job->w.kernel, NUMPOOL_PART)
                            : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
     const ptrdiff_t left = job->parts ? 0 : numpool_max(0, job->w.before - tile->col0 * job->w.stride) * lanes * ACC_SIZE;
-    ptrdiff_t pitch = numpool_pitch(span * lanes * ACC_SIZE), out_pitch = numpool_pitch(cols * lanes * ACC_SIZE);
-    const ptrdiff_t passed = job->w.passes > 1 ? rows : 0; /* rows of the passes */
+    FN(room) room = {.pitch = numpool_pitch(span * lanes * ACC_SIZE), .out_pitch = numpool_pitch(cols * lanes * ACC_SIZE),
+                     .lone = cols == 1 && lanes == 1 && !job->parts};
+    ptrdiff_t result_rows = rows, last_turned = 0;
 #ifdef RUNS_ACROSS
-    const int across = job->w.running && !job->parts; /* rows of results: as many as are turned at once */
-    const ptrdiff_t result_rows = across ? numpool_min(rows, LANES) : rows;
-    const int one = cols == 1 && lanes == 1 && !job->parts;
-    const ptrdiff_t turned = across || one ? PARTS * FN(turned_bytes)(span, lanes) : 0;
+    room.across = job->w.running && !job->parts;
+    room.turned = room.across || room.lone ? PARTS * FN(turned_bytes)(span, lanes) : 0;
     /* the last tile may have fewer lanes, or columns, and be turned where the largest is not */
     const ptrdiff_t fewer = job->lanes % lanes, column = span - (cols - 1) * job->w.stride;
-    const ptrdiff_t last_turned = PARTS * numpool_max(across && fewer ? FN(turned_bytes)(span, fewer) : 0,
-                                                      lanes == 1 || fewer == 1 ? FN(turned_bytes)(column, 1) : 0);
-    if (across) { /* rows are walked down: an odd number of cache lines keeps them out of each other's way */
-        pitch |= 64;
-        out_pitch |= 64;
+    last_turned = PARTS * numpool_max(room.across && fewer ? FN(turned_bytes)(span, fewer) : 0,
+                                      lanes == 1 || fewer == 1 ? FN(turned_bytes)(column, 1) : 0);
+    if (room.across) {
+        result_rows = numpool_min(rows, LANES); /* as many as are turned at once */
+        room.pitch |= 64; /* rows are walked down: an odd number of cache lines keeps them out of each other's way */
+        room.out_pitch |= 64;
     }
-#else
-    const ptrdiff_t result_rows = rows, turned = 0, last_turned = 0;
 #endif
-    /* the first pixel of a row, not its padding, is what should start on a cache line */
-    const ptrdiff_t slab = job->d.out ? rows * pitch + NUMPOOL_SLACK : 0;
-    const ptrdiff_t apart = rows * pitch + passed * pitch + slab + 2 * NUMPOOL_SLACK, line = 64 - left % 64;
-    const ptrdiff_t results_apart = PARTS == 2 ? apart : 0;
+    const ptrdiff_t passed = job->w.passes > 1 ? rows * room.pitch : 0;
+    const ptrdiff_t slab = job->d.out ? rows * room.pitch + NUMPOOL_SLACK : 0;
+    room.apart = rows * room.pitch + passed + slab + 2 * NUMPOOL_SLACK;
+    room.results_apart = PARTS == 2 ? room.apart : 0;
+    room.line = room.turned + 64 - left % 64;
+    room.spare = rows * room.pitch + NUMPOOL_SLACK;
+    room.other = room.spare + passed + (slab ? NUMPOOL_SLACK : 0);
+    room.results = PARTS * room.apart;
+    room.bytes = 64 + numpool_max(room.turned, last_turned) + (2 * PARTS - 1) * room.apart
+                 + numpool_max(result_rows, 3) * room.out_pitch + 2 * NUMPOOL_SLACK;
+    return room;
+}
+
+#ifdef THROUGH
+/* Whether windows of a single column are so few rows, all inside, that one stage makes their results; and that stage. */
+ALWAYS_INLINE int FN(goes_through)(const numpool_axis *h)
+{
+    return h->kernel <= THROUGH && !h->table && h->before == 0 && (h->out - 1) * h->stride + (h->kernel - 1) * h->step < h->in;
+}
+
+static void FN(go_through)(const numpool_job *job, const numpool_tile *tile, const char *plane, ptrdiff_t first, ptrdiff_t last,
+                           char *out)
+{
+    const numpool_axis *h = &job->h;
+    const numpool_fold f = {
+        .src = plane + first * h->stride * job->x.row + tile->col0 * job->x.pixel + tile->lane0 * ELEM_SIZE,
+        .src_pitch = h->stride * job->x.row, .step = h->step * job->x.row, .taps = h->kernel, .rows = last - first,
+        .n = (tile->col1 - tile->col0) * (tile->lane1 - tile->lane0), .dst = out, .dst_pitch = job->y.row, .job = job,
+        .divisor = job->divisor,
+        .fresh = job->x.end - job->x.data <= NUMPOOL_NEAR ? 0 : numpool_min(h->kernel, h->stride)};
+    FN(through)(&f);
+}
+#endif
+
+static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+{
+    const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
 #ifdef SLIDES
     if (FN(is_flat)(job, tile)) {
         if (!scratch)
@@ -342,11 +384,11 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         return 0;
     }
 #endif
+    const FN(room) room = FN(room_of)(job, tile);
     if (!scratch)
-        return 64 + numpool_max(turned, last_turned) + (2 * PARTS - 1) * apart
-               + numpool_max(result_rows, 3) * out_pitch + 2 * NUMPOOL_SLACK;
-    char *sums = scratch + turned + line, *spare = sums + rows * pitch + NUMPOOL_SLACK, *results = sums + PARTS * apart;
-    char *other = spare + passed * pitch + (slab ? NUMPOOL_SLACK : 0);
+        return room.bytes;
+    char *sums = scratch + room.line, *spare = sums + room.spare, *other = sums + room.other, *results = sums + room.results;
+    const ptrdiff_t pitch = room.pitch, out_pitch = room.out_pitch, results_apart = room.results_apart;
     const int dense = job->y.pixel == lanes * OUT_SIZE(job);
     /* by a table, a window without a tap is filled with accumulators, which must be results then */
     const int direct = DIRECT(job) && (!job->w.table || ACC_SIZE == ELEM_SIZE)
@@ -356,11 +398,9 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
                        && !job->h.running && job->x.pixel == lanes * ELEM_SIZE && dense && tile->col1 <= job->w.in;
     const int alone = upright && SUMS_ARE_RESULTS;
 #ifdef THROUGH
-    const numpool_axis *h = &job->h;
-    const int through = upright && h->kernel <= THROUGH && !h->table && h->before == 0
-                        && (h->out - 1) * h->stride + (h->kernel - 1) * h->step < h->in;
+    const int through = upright && FN(goes_through)(&job->h);
 #endif
-#if IN_PLACE
+#ifdef IN_PLACE
     const int in_place = lanes == 1 && job->x.pixel == ELEM_SIZE && job->w.step == 1 && job->h.kernel == 1 && job->h.stride == 1
                          && job->h.before == 0 && !job->h.table && !job->d.out;
 #endif
@@ -374,7 +414,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         const numpool_window slabs = numpool_slabs(job, plane);
         const ptrdiff_t step = job->d.step * job->x.slab;
         from += slabs.first * job->x.slab;
-#if IN_PLACE
+#ifdef IN_PLACE
         const int folded = in_place ? FN(fold_in_place)(job, tile, from + first * job->x.row, last - first, results, out_pitch, out)
                                     : FN(nothing_folded);
         if (folded == FN(sums_folded))
@@ -392,12 +432,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         }
 #ifdef THROUGH
         if (through) {
-            const numpool_fold f = {.src = from + first * h->stride * job->x.row + tile->col0 * job->x.pixel + tile->lane0 * ELEM_SIZE,
-                                    .src_pitch = h->stride * job->x.row, .step = h->step * job->x.row, .taps = h->kernel,
-                                    .rows = last - first, .n = cols * lanes, .dst = out, .dst_pitch = job->y.row, .job = job,
-                                    .divisor = job->divisor,
-                                    .fresh = job->x.end - job->x.data <= NUMPOOL_NEAR ? 0 : numpool_min(h->kernel, h->stride)};
-            FN(through)(&f);
+            FN(go_through)(job, tile, from, first, last, out);
             continue;
         }
 #endif
@@ -414,9 +449,9 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             FN(join)(job, sums, other, (last - first) * pitch, results_apart);
         }
 #ifdef RUNS_ACROSS
-        if (one)
+        if (room.lone)
             spare = scratch;
-        if (across) {
+        if (room.across) {
             FN(run_across)(job, tile, plane, first, last, sums, pitch, results_apart, results, out_pitch, out, scratch);
             continue;
         }

@@ -128,6 +128,14 @@ typedef struct {
 /* And from which on even lines that are read one after the other are worth it. */
 #define NUMPOOL_FAR (4 * 1024 * 1024)
 
+/* Most taps along an axis of windows of planes that go as one long row (flat.h), and most bytes of their masks and of their
+ * sums: both stay in the first-level cache. */
+#define NUMPOOL_FLAT_TAPS 7
+#define NUMPOOL_FLAT_MASKS (16 * 1024)
+
+/* Rows of small windows with indices that go downwards in one strip: all their input, a few pages apart, stays there too. */
+#define NUMPOOL_STRIP 8
+
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512
 

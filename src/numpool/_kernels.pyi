@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 
+FLAT_MASKS: int
+FLAT_TAPS: int
 PART: int
+STRIP: int
 TURNED: int
 LEVELS: tuple[str, ...]
 BUILT_LEVELS: tuple[str, ...]

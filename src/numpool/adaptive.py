@@ -431,8 +431,7 @@ def global_max_pool_backward(
 
     Parameters
     ----------
-    grad_output : array_like
-        Gradient of the output: float16, bfloat16, float32 or float64, with its spatial axes or without them.
+    {any_grad_output}
     indices : array_like of integers, same shape
         What `global_max_pool` returned, in the same `index` convention.
     {input_shape}
@@ -521,8 +520,7 @@ def global_avg_pool_backward(
 
     Parameters
     ----------
-    grad_output : array_like
-        Gradient of the output: float16, bfloat16, float32 or float64, with its spatial axes or without them.
+    {any_grad_output}
     {input_shape}
     {any_layout}
     {out}

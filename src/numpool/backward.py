@@ -36,7 +36,7 @@ from numpool.geometry import (
 )
 from numpool.indices import Indices
 from numpool.plan import Call, Check, perform, pool
-from numpool.spec import make_spec, named
+from numpool.spec import Pooling, make_spec, named
 
 # Planes of which NumPy divides by the counts of their windows at once, at most.
 MOST_TOGETHER = 64
@@ -94,7 +94,7 @@ def scattered(
         grad, indices = at.solid(grad), at.solid(indices)
     x = at.header(shape, grad.dtype)
     plan = _kernels.Plan(
-        make_spec("extremum_backward", at, axes, x, grad, (result,), index=named(indices, meaning), scatter=anywhere)
+        make_spec(Pooling("extremum_backward", at, axes, x, grad, (result,), named(indices, meaning)), scatter=anywhere)
     )
     return Call(plan, (grad, indices), (result,), at, partial(meaning.wrong, indices))
 
@@ -128,7 +128,9 @@ def spread_of(
     if deep:  # slabs of pixels that follow each other: two axes
         grad = at.solid(grad)
     x = at.header(shape, grad.dtype)
-    spec = make_spec("average_backward", at, axes, x, grad, (result,), divisor=common, count_padding=padded)
+    spec = make_spec(
+        Pooling("average_backward", at, axes, x, grad, (result,), divisor=common, count_padding=padded)
+    )
     return Call(_kernels.Plan(spec), (grad,), (result,), at)
 
 
@@ -177,7 +179,7 @@ def shares_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     result = Result(shape, shares.dtype)
     across = tuple(a.transposed() for a in reversed(axes))
     y = at.header(shape, shares.dtype)
-    spec = make_spec("average", at.crosswise(), across, shares, y, (), divisor=1)
+    spec = make_spec(Pooling("average", at.crosswise(), across, shares, y, (), divisor=1))
     return Call(_kernels.Plan(spec | {"outputs": at.outputs((result,))}), (shares,), (result,), at)
 
 

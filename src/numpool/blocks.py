@@ -19,40 +19,61 @@ from numpool.geometry import UNIT, Axis, number_of_tables
 
 Chain: TypeAlias = tuple[tuple[int, int], ...]  # (taps, gap) of each fold
 
+# --- forward: blocks -------------------------------------------------------------------------------------------------
+
+# Bytes of scratch rows that a block fills: half of a small first-level cache (bench/README.md: 4 to 64 KiB).
+BLOCK_BYTES = 16 * 1024
+# Bytes of a row of windows below which it is not cut into column blocks; of windows that share no row, what is read
+# once is best read as it lies.
+MOST_ROW_BYTES = 32 * 1024
+MOST_LONE_BYTES = 120 * 1024
+# Rows of a block of windows that are folded in registers (slide.h), whatever their length.
+SLID_ROWS = 8
+# Input of a block of planes that go as one long row (flat.h), whose masks are made once a block.
+FLAT_INPUT = 128 * 1024
 # Taps from which a tall window of an extreme runs down (running.h), the bytes of its block (bench/README.md: 64 KiB
 # to 512 are alike) and those of its lanes.
 LEAST_TALL = 5
 TALL_BYTES = 64 * 1024
 TALL_LANES = 256
-# Bytes of scratch rows that a block fills: half of a small first-level cache (bench/README.md: 4 to 64 KiB).
-BLOCK_BYTES = 16 * 1024
+# A wide window of an average is running sums where it would else be more taps than this. Bytes of scratch rows of a
+# block of them that is taller than a window, at most, and of one row: taller blocks and longer rows repeat fewer sums.
+LEAST_RUN = 8
+RUN_BYTES = 512 * 1024
+MOST_RUN_BYTES = 1024 * 1024
+RUN_ROW_BYTES = 64 * 1024
+# Taps of a window of bytes up to which it is added up in 16 bits.
+MOST_SHORT = 128
+
+# --- indices: blocks -------------------------------------------------------------------------------------------------
+
+# Rows of a block of small windows (argsmall.h) that share rows of taps, at least; of windows read where they lie: rows
+# of many lanes often lie a page apart, in the same few sets of a cache.
+SMALL_ROWS = _kernels.STRIP
+ROWS_AS_IS = 4
+# Lanes of a block of small windows that are packed, and the input of one, which scratch holds some rows at a time: what
+# all rows share is made once a block.
+MOST_SMALL_LANES = 352
+SMALL_INPUT = 128 * 1024
+# Rows of a block of large windows (arglarge.h) at least, and the bytes of their rows of taps.
+LARGE_ROWS = 8
+LARGE_BYTES = 96 * 1024
+
+# --- gradients: blocks -----------------------------------------------------------------------------------------------
+
 # Bytes of a block of an average's gradient, and of its rows: where they are copied and where they are summed.
 TILE_BYTES = 256 * 1024
 ROW_BYTES = 16 * 1024
 PAIR_ROW_BYTES = 60 * 1024
 SUM_ROW_BYTES = 5 * 1024
-# Rows of small windows that a block has at least, where they share rows of taps: a strip of argcores.h.
-SMALL_ROWS = 8
-# The same of windows read where they lie: rows of many lanes often lie a page apart, in the same few sets of a cache.
-ROWS_AS_IS = 4
-# Rows of a block of larger ones at least, and the bytes of their rows of taps.
-LARGE_ROWS = 8
-LARGE_BYTES = 96 * 1024
-# Rows of a block of windows that are folded in registers, whatever their length.
-SLID_ROWS = 8
-# Input of a block of planes that go as one long row; its masks, made once a block; taps of their windows, at most.
-FLAT_INPUT = 128 * 1024
-FLAT_MASKS = 16 * 1024
-FLAT_TAPS = 7
 # Bytes of a block of gradients that are gathered, and its rows, in strides, at least: at its ends windows are looked at
 # twice. Bytes of a vector from which threads gather; `Plan.differentiate` says from which one thread does.
 GATHER_BYTES = 256 * 1024
 GATHER_ROWS = 14
 GATHER_VECTOR = 32
-# Lanes of a block of small windows that are packed.
-MOST_SMALL_LANES = 352
-# Input of a block of small windows, which scratch holds some rows at a time: what all rows share is made once a block.
-SMALL_INPUT = 128 * 1024
+
+# --- planes as the lanes of pixels -----------------------------------------------------------------------------------
+
 # Bytes of a strip of a group of planes and of its results: as many as stay in a small second-level cache beside what
 # they come from; where a strip takes more, at most; and where a strip of rows is many short runs of memory.
 STRIP_BYTES = 96 * 1024
@@ -67,19 +88,8 @@ MOST_SHARE_SMALL = 1.25
 MOST_SHARE_ROW = 28
 # Taps from which sums, and windows with indices, at stride 1 are slow along rows of a few vectors.
 LEAST_WIDE = 5
-# Below this a row of windows is not cut into column blocks.
-MOST_ROW_BYTES = 32 * 1024
-# The same of windows that share no row: what is read once is best read as it lies.
-MOST_LONE_BYTES = 120 * 1024
-# A wide window of an average is running sums where it would else be more taps than this. Bytes of smaller windows, of
-# no more taps than MOST_SHORT, are added up in 16 bits.
-LEAST_RUN = 8
-MOST_SHORT = 128
-# Bytes of scratch rows of such a block where it is taller than a window, at most, and of one row: taller blocks and
-# longer rows repeat fewer sums.
-RUN_BYTES = 512 * 1024
-MOST_RUN_BYTES = 1024 * 1024
-RUN_ROW_BYTES = 64 * 1024
+
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 @cache
@@ -247,9 +257,10 @@ def is_slid(operation: str, h: Axis, w: Axis, divisor: int) -> bool:
 def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
     """Whether planes of single lanes may go as one long row (flat.h, which knows more)."""
     regular = all(a.table is None and a.dilation == a.stride == 1 and a.out == a.size for a in (h, w))
-    most = {"max": FLAT_TAPS, "min": FLAT_TAPS, "average": 3, "short_average": FLAT_TAPS}.get(operation, 0)
-    few = h.kernel == 1 or h.kernel * h.size * w.size * size <= FLAT_MASKS
-    return are_alike(operation, divisor) and regular and few and h.kernel <= most and w.kernel <= FLAT_TAPS
+    taps = _kernels.FLAT_TAPS
+    most = {"max": taps, "min": taps, "average": 3, "short_average": taps}.get(operation, 0)
+    few = h.kernel == 1 or h.kernel * h.size * w.size * size <= _kernels.FLAT_MASKS
+    return are_alike(operation, divisor) and regular and few and h.kernel <= most and w.kernel <= taps
 
 
 def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: Lying, y: Lying, divisor: int) -> bool:

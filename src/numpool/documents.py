@@ -32,6 +32,9 @@ x : array_like, (N, C, ...), or as `layout` says
     "grad_output": """
 grad_output : array_like, {OUTPUT_SHAPES}
     Gradient of the output: float16, bfloat16, float32 or float64.""",
+    "any_grad_output": """
+grad_output : array_like
+    Gradient of the output: float16, bfloat16, float32 or float64, with its spatial axes or without them.""",
     "indices": """
 indices : array_like of integers, same shape
     What the forward pass returned, in the same `index` convention. "No tap" gives its gradient to nobody.""",
@@ -53,7 +56,8 @@ dilation : {INTS}
     Distance between the taps of a window.""",
     "ceil_mode": """
 ceil_mode : bool
-    Round the number of windows up instead of down; no window starts in the padding behind the input.""",
+    Round the number of windows up instead of down; no window starts in the padding behind the input. Where `padding` is
+    a word, that says how many there are.""",
     "output_size": """
 output_size : int, None, or one an axis
     Number of windows along the {AXES}; None keeps an axis as it is.""",
@@ -67,6 +71,15 @@ layout : {LAYOUTS}
 layout : str, optional
     "NCL", "NLC", "NCHW", "NHWC", "NCDHW" or "NDHWC", whose spatial axes are pooled over; None: all axes from the third
     on, of an array of 3 to 5 dimensions.""",
+    "steps_x": """
+x : array_like, (N, C, L) or (C, L), channels last (N, L, C) or (L, C)
+    float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.""",
+    "steps_layout": """
+layout : {"NCL", "NLC"}
+    Whether the channel comes before the steps or after them.""",
+    "lengths": """
+lengths : array_like of int, (N,), optional
+    The number of steps of each sample that count; all of them if None.""",
     "index": """
 index : {"plane", "window", "tensor", "nhwc"}
     What an index is: position {PLANES} (int64, as PyTorch); number of the tap in its window, {TAPS}, K being the

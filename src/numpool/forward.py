@@ -32,7 +32,7 @@ from numpool.geometry import (
 )
 from numpool.indices import Indices
 from numpool.plan import Call, Check, pool
-from numpool.spec import OUTS, make_spec, named
+from numpool.spec import OUTS, Pooling, make_spec, named
 
 
 def extremum_call(operation: str, rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
@@ -63,7 +63,7 @@ def extremum_of(operation: str, x: np.ndarray, layout: str, axes: tuple[Axis, ..
         at, axes = at.by_memory(x, axes)
     y, *where = (at.header(r.shape, r.dtype) for r in results)
     name, index_of = ("arg" + operation, named(where[0], indices)) if indices else (operation, None)
-    plan = _kernels.Plan(make_spec(name, at, axes, x, y, results, index=index_of))
+    plan = _kernels.Plan(make_spec(Pooling(name, at, axes, x, y, results, index_of)))
     return Call(plan, (x,), results, at)
 
 
@@ -168,7 +168,7 @@ def average_of(
     short = is_short(x.dtype, dtype, axes, common)
     name = "short_average" if short else "wide_average" if is_wide(x.dtype, dtype, axes) else "average"
     y = at.header(result.shape, dtype)
-    plan = _kernels.Plan(make_spec(name, at, axes, x, y, (result,), divisor=common, count_padding=padded))
+    plan = _kernels.Plan(make_spec(Pooling(name, at, axes, x, y, (result,), divisor=common, count_padding=padded)))
     return Call(plan, (x,), (result,), at)
 
 

@@ -453,8 +453,7 @@ def global_lp_pool_backward(
 
     Parameters
     ----------
-    grad_output : array_like
-        Gradient of the output: float16, bfloat16, float32 or float64, with its spatial axes or without them.
+    {any_grad_output}
     x : array_like
         The input.
     y : array_like

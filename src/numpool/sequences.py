@@ -136,16 +136,14 @@ def k_max_pool1d(
 
     Parameters
     ----------
-    x : array_like, (N, C, L) or (C, L), channels last (N, L, C) or (L, C)
-        float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.
+    {steps_x}
     k : int
         How many are kept, at most L.
     {return_indices}
     lengths : array_like of int, (N,), optional
         The number of steps of each sample that count. A sample with fewer than k is filled up with -inf (the least
         value of an integer dtype) and the index -1.
-    layout : {"NCL", "NLC"}
-        Whether the channel comes before the steps or after them.
+    {steps_layout}
     index : {"plane"}
         What an index is: the number of the step.
     {out_indices}
@@ -224,8 +222,7 @@ def k_max_pool1d_backward(
     indices : array_like of integers, same shape
         What `k_max_pool1d` returned; -1 gives its gradient to nobody.
     {input_shape}
-    layout : {"NCL", "NLC"}
-        Whether the channel comes before the steps or after them.
+    {steps_layout}
     {out}
 
     Returns
@@ -354,13 +351,10 @@ def max_over_time(
 
     Parameters
     ----------
-    x : array_like, (N, C, L) or (C, L), channels last (N, L, C) or (L, C)
-        float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.
-    lengths : array_like of int, (N,), optional
-        The number of steps of each sample that count; all of them if None.
+    {steps_x}
+    {lengths}
     {return_indices}
-    layout : {"NCL", "NLC"}
-        Whether the channel comes before the steps or after them.
+    {steps_layout}
     {out_indices}
 
     Returns
@@ -407,8 +401,7 @@ def max_over_time_backward(
     indices : array_like of integers, same shape
         What `max_over_time` returned; -1 gives its gradient to nobody.
     {input_shape}
-    layout : {"NCL", "NLC"}
-        Whether the channel comes before the steps or after them.
+    {steps_layout}
     {out}
 
     Returns
@@ -441,12 +434,9 @@ def avg_over_time(
 
     Parameters
     ----------
-    x : array_like, (N, C, L) or (C, L), channels last (N, L, C) or (L, C)
-        float16, bfloat16 (ml_dtypes), float32, float64, bool or any integer.
-    lengths : array_like of int, (N,), optional
-        The number of steps of each sample that count; all of them if None.
-    layout : {"NCL", "NLC"}
-        Whether the channel comes before the steps or after them.
+    {steps_x}
+    {lengths}
+    {steps_layout}
     {dtype}
     {out}
 
@@ -488,10 +478,8 @@ def avg_over_time_backward(
     grad_output : array_like, (N, C)
         Gradient of the output: float16, bfloat16, float32 or float64.
     {input_shape}
-    lengths : array_like of int, (N,), optional
-        The number of steps of each sample that count.
-    layout : {"NCL", "NLC"}
-        Whether the channel comes before the steps or after them.
+    {lengths}
+    {steps_layout}
     {out}
 
     Returns

@@ -10,12 +10,12 @@ Where groups of planes become the lanes of pixels, the spec is that of one group
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple
 
 from numpool import _kernels
-from numpool.arrays import FLOATS, Header, Lying, Place, Result, extent, name_of
+from numpool.arrays import FLOATS, Header, Lying, Place, Result, Shape, extent, name_of
 from numpool.blocks import ACROSS_BYTES, STRIP_BYTES, axis_words, blocks, is_ordered, is_turned, rows_read, strips
 from numpool.flatten import LEAST_COLUMNS, LEAST_LANES, LEAST_LINE, flatten, is_lone
 from numpool.geometry import UNIT, Axis, number_of_tables
@@ -55,20 +55,35 @@ def named(array: Lying, indices: Indices) -> Named:
     return Named(array, indices.steps(), indices.convention == "window")
 
 
-def make_spec(
-    operation: str,
-    at: Place,
-    axes: tuple[Axis, ...],
-    x: Lying,
-    y: Lying,
-    results: tuple[Result, ...],
-    *,
-    index: Named | None = None,
-    divisor: int = 0,
-    count_padding: bool = True,
-    scatter: bool = False,
-) -> dict[str, Any]:
-    """The words of a plan: x is the array of input shape, y the one of output shape.
+@dataclass(frozen=True)
+class Pooling:
+    """What a plan is made for: windows over `x`, of the input's shape, and `y`, of the output's; how both lie, and what
+    a call returns."""
+
+    operation: str
+    at: Place
+    axes: tuple[Axis, ...]
+    x: Lying
+    y: Lying
+    results: tuple[Result, ...]
+    index: Named | None = None
+    divisor: int = 0
+    count_padding: bool = True
+
+    @property
+    def backward(self) -> bool:
+        return self.operation.endswith("backward")
+
+    @property
+    def steps(self) -> tuple[list[int] | Shape, ...]:
+        """Of x, of y, of the indices and of the position that an index names: the step along every axis."""
+        index = self.index
+        last = (index.array.strides, index.steps) if index else (self.y.strides, self.x.strides)
+        return self.x.strides, self.y.strides, *last
+
+
+def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
+    """The words of a plan.
 
     Most are members of `numpool_job` (job.h). Beside them: `planes`, `rows`, `cols`, all that is covered; `block`, the
     rows, columns and lanes of one; `sharing`, how many planes a table is for (0: all); `x_extent`, bytes of x from its
@@ -77,25 +92,15 @@ def make_spec(
 
     `scatter`: the gradient of an extremum whose windows are not to be looked at.
     """
-    if is_turned(operation, at, axes, x, y, divisor):
-        return turned_spec(operation, at, axes, x, y, results, index, divisor, count_padding)
-    backward, extremum = operation.endswith("backward"), operation in ("max", "min")
+    if is_turned(p.operation, p.at, p.axes, p.x, p.y, p.divisor):
+        return turned_spec(p)
+    operation, at, x, y, index = p.operation, p.at, p.x, p.y, p.index
     lanes = at.split(x.shape)[2] or 1
-    strides = (x.strides, y.strides, index.array.strides if index else y.strides, index.steps if index else x.strides)
-    steps = [[*lead, *inner] for lead, inner, _ in map(at.split, strides)]
+    steps = [[*lead, *inner] for lead, inner, _ in map(at.split, p.steps)]
     lane = [lanes * x.itemsize, lanes * y.itemsize, lanes * index.array.itemsize if index else 0, 0]
-    ordered = is_ordered(operation, x.dtype, axes)
-    way = "scatter" if scatter else "spread" if backward else "across" if ordered else "fold"
-    any_order = operation in ("max", "min", "argmax", "argmin")
-    if is_lone(axes) and not (any_order and lanes == 1):
-        way = "down"  # in every layout: sums have one order
-    most_columns = max(LEAST_COLUMNS, _kernels.vector_bytes() // x.itemsize) if any_order else 0
-    least_line = 1 if way == "across" else 0
-    if any_order and lanes >= LEAST_LANES:
-        least_line = LEAST_LINE if extremum else 1
-    flat = flatten(at.split(x.shape)[0], axes, steps, lane, lanes, way, most_columns, least_line)
+    flat = flatten(at.split(x.shape)[0], p.axes, steps, lane, lanes, *order_of(p, lanes, scatter))
     d, h, w = flat.axes
-    assert d is UNIT or not backward, "gradients know two axes"
+    assert d is UNIT or not p.backward, "gradients know two axes"
     tables, planes = number_of_tables(flat.axes), prod(flat.lead)
     leads = len(flat.lead)
     lead, heads = flat.lead, [own[:leads] for own in flat.steps]
@@ -104,18 +109,17 @@ def make_spec(
         lead = [*lead, d.out]
         heads = [[*head, step * (n in (1, 2))] for n, (head, (step, _, _)) in enumerate(zip(heads, inner, strict=True))]
     lead, heads = merged(lead, heads)
-    stacked = lead and [head[-1] for head in heads[:2]] == [h.size * inner[0][1], h.out * inner[1][1]]
-    if stacked and d is UNIT and h.tiles and tables == 1 and not backward and (extremum or divisor):
-        # Planes without a gap between them, and no window across it: a single tall plane.
-        h = replace(h, size=h.size * lead[-1], out=h.out * lead[-1], after=0)
+    alike = tables == 1 and (operation in ("max", "min") or (p.divisor != 0 and not p.backward))
+    if lead and d is UNIT and h.tiles and alike and follow(heads, h, inner):
+        h = replace(h, size=h.size * lead[-1], out=h.out * lead[-1], after=0)  # a single tall plane
         for row in (lead, *heads):
             del row[-1]
-    rows, cols = (h.size, w.size) if backward else (h.out, w.out)
+    rows, cols = (h.size, w.size) if p.backward else (h.out, w.out)
     rows *= prod(lead)
     spec = {
         "operation": operation,
         "dtype": name_of(x.dtype),
-        "outputs": at.outputs(results),
+        "outputs": at.outputs(p.results),
         "lead": lead,
         "planes": prod(lead),
         "rows": rows,
@@ -127,10 +131,10 @@ def make_spec(
         "x": (heads[0], *inner[0]),
         "x_extent": extent(x),
         "y": (heads[1], *inner[1]),
-        "y_dense": not backward and dense([*heads[1], *inner[1][1:]], [*lead, h.out, w.out], lanes * y.itemsize),
+        "y_dense": not p.backward and dense([*heads[1], *inner[1][1:]], [*lead, h.out, w.out], lanes * y.itemsize),
         "index": None,
-        "count_padding": count_padding,
-        "divisor": divisor,
+        "count_padding": p.count_padding,
+        "divisor": p.divisor,
         "out_code": OUTS.index(name_of(y.dtype)) if name_of(y.dtype) in OUTS else 0,
         "out_size": y.itemsize,
         "cost": x.nbytes + y.nbytes,
@@ -148,13 +152,32 @@ def make_spec(
         }
     numbered = index is not None and index.numbered
     vectors = index is not None and in_step(index, spec)
-    spec |= blocks(operation, name_of(x.dtype), (d, h, w), lanes, rows, divisor, numbered, vectors)
+    spec |= blocks(operation, name_of(x.dtype), (d, h, w), lanes, rows, p.divisor, numbered, vectors)
     if scatter:
         spec |= {"block": (h.size, w.size, lanes), "gradient": "scatter"}
     if tables > 1:  # blocks keep to a plane: as many rows as divide its
         block: Any = spec["block"]
         spec["block"] = (next(n for n in range(min(block[0], h.out), 0, -1) if h.out % n == 0), *block[1:])
     return spec
+
+
+def order_of(p: Pooling, lanes: int, scatter: bool) -> tuple[str, int, int]:
+    """How axes may be flattened: the last three arguments of `flatten`."""
+    any_order = p.operation in ("max", "min", "argmax", "argmin")
+    ordered = is_ordered(p.operation, p.x.dtype, p.axes)
+    way = "scatter" if scatter else "spread" if p.backward else "across" if ordered else "fold"
+    if is_lone(p.axes) and not (any_order and lanes == 1):
+        way = "down"  # in every layout: sums have one order
+    most_columns = max(LEAST_COLUMNS, _kernels.vector_bytes() // p.x.itemsize) if any_order else 0
+    least_line = 1 if way == "across" else 0
+    if any_order and lanes >= LEAST_LANES:
+        least_line = LEAST_LINE if p.operation in ("max", "min") else 1
+    return way, most_columns, least_line
+
+
+def follow(heads: list[list[int]], h: Axis, inner: list[list[int]]) -> bool:
+    """Whether planes, of x and of y, lie without a gap between them."""
+    return [head[-1] for head in heads[:2]] == [h.size * inner[0][1], h.out * inner[1][1]]
 
 
 def planes_a_table(planes: int, axes: Sequence[Axis]) -> int:
@@ -169,18 +192,9 @@ def in_step(index: Named, spec: dict[str, Any]) -> bool:
     return index.array.itemsize == 1 if index.numbered else lane == 0
 
 
-def turned_spec(
-    operation: str,
-    at: Place,
-    axes: tuple[Axis, ...],
-    x: Lying,
-    y: Lying,
-    results: tuple[Result, ...],
-    index: Named | None,
-    divisor: int,
-    count_padding: bool,
-) -> dict[str, Any]:
+def turned_spec(p: Pooling) -> dict[str, Any]:
     """The same where groups of planes are the lanes of pixels: the plan of one group, and where the planes lie."""
+    at, axes, x, y, index = p.at, p.axes, p.x, p.y, p.index
     lanes = _kernels.TURNED // x.itemsize
     spatial = at.order[at.leads : at.leads + at.rank]
     group = Place(tuple(range(at.rank + 1)), 0, at.rank)
@@ -194,11 +208,8 @@ def turned_spec(
     if index:
         steps = [*(index.steps[a] for a in spatial), 0]
         inner = Named(pixels(index.array), steps, index.numbered)
-    spec = make_spec(
-        operation, group, axes, pixels(x), pixels(y), (), index=inner, divisor=divisor, count_padding=count_padding
-    )
-    things = (x.strides, y.strides, index.array.strides if index else y.strides, index.steps if index else x.strides)
-    lead, heads = merged(at.split(x.shape)[0], [at.split(own)[0] for own in things])
+    spec = make_spec(replace(p, at=group, x=pixels(x), y=pixels(y), results=(), index=inner))
+    lead, heads = merged(at.split(x.shape)[0], [at.split(own)[0] for own in p.steps])
     planes, tables = prod(lead), number_of_tables(axes)
     turned = {
         "lanes": lanes,
@@ -223,7 +234,7 @@ def turned_spec(
         strip = (rows_read(h, rows) * w.size, rows * w.out)
         turned |= {"strips": count, "strip": strip, "across": (across, out_across)}
     cost = x.nbytes + y.nbytes
-    own = {"outputs": at.outputs(results), "planes": planes, "cost": cost, "turned": turned}
+    own = {"outputs": at.outputs(p.results), "planes": planes, "cost": cost, "turned": turned}
     return spec | own | {"sharing": planes_a_table(planes, axes)}
 
 
