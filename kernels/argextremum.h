@@ -255,7 +255,7 @@ static void FN(small_windows)(const numpool_job *job, const numpool_elements *el
                 .taps_y = down.taps, .taps_x = right.taps, .rows = below - r,
                 .n = !way->flat ? lanes : way->pick > 1 ? way->made * lanes : (next - c) * lanes,
                 .kept = below - r == 1 ? 0 : numpool_max(0, down.taps - h->stride),
-                .ahead = way->as_is ? PREFETCH_AHEAD : 0,
+                .ahead = way->as_is ? numpool_ahead(job->x.pixel, lanes * ACC_SIZE) : 0,
                 .tap = down.skipped * unit_y + right.skipped * unit_x, .unit_y = unit_y, .unit_x = unit_x,
                 .lead = way->as_is ? nothing : way->lead, .lead_size = way->as_is ? 0 : ACC_SIZE,
                 .value = (direct ? to.y : way->best) + row * value_row + col * value_pixel, .value_pitch = value_row,

@@ -32,6 +32,12 @@ ALWAYS_INLINE void numpool_prefetch_taps(const char *p, ptrdiff_t taps, const nu
         __builtin_prefetch(p + i * f->step + PREFETCH_AHEAD);
 }
 
+/* How far ahead to fetch so many bytes of a pixel: the same bytes of a later one, where others lie between them. */
+ALWAYS_INLINE ptrdiff_t numpool_ahead(ptrdiff_t pixel, ptrdiff_t bytes)
+{
+    return pixel > bytes ? (PREFETCH_AHEAD + pixel - 1) / pixel * pixel : PREFETCH_AHEAD;
+}
+
 /* An address of which GCC makes no others ahead of time: it would keep those of all taps, in memory. */
 ALWAYS_INLINE const char *numpool_address(const char *p)
 {

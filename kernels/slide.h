@@ -27,7 +27,7 @@ typedef struct {
     numpool_fold fold;           /* what the stages' words look at */
     ptrdiff_t start, low, high;  /* the first window's first column; the columns that exist and are wanted */
     ptrdiff_t rows;              /* of a plane; none where no column is there */
-    int far;                     /* the array is worth a prefetch */
+    ptrdiff_t ahead;             /* many: how far to fetch, 0: not */
     char *scratch;               /* single: a row of nothing, and the copies of rows; start is its first column */
     ptrdiff_t pitch;
 } FN(sliding);
@@ -177,13 +177,21 @@ static void FN(fill_elements)(char *to, ptrdiff_t bytes, ELEM element)
         memcpy(to + i, &element, ELEM_SIZE);
 }
 
+/* How far ahead to fetch the lanes of pixels: not what is near, nor windows that overlap where pixels follow each other. */
+static ptrdiff_t FN(slide_ahead)(const numpool_job *job, ptrdiff_t lanes)
+{
+    const ptrdiff_t bytes = lanes * ELEM_SIZE;
+    const int near = job->x.end - job->x.data <= NUMPOOL_NEAR || (job->x.pixel <= bytes && job->w.kernel > job->w.stride);
+    return near ? 0 : numpool_ahead(job->x.pixel, bytes);
+}
+
 static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const numpool_axis *w = &job->w;
     const ptrdiff_t cols = tile->col1 - tile->col0, start = tile->col0 * w->stride - w->before;
     const ptrdiff_t end = start + (cols - 1) * w->stride + w->kernel;
     FN(sliding) s = {.job = job, .tile = tile, .fold = {.job = job, .divisor = job->divisor},
-                     .start = start, .scratch = scratch, .far = job->x.end - job->x.data > NUMPOOL_NEAR,
+                     .start = start, .scratch = scratch, .ahead = FN(slide_ahead)(job, tile->lane1 - tile->lane0),
                      .pitch = FN(slide_pitch)(job, cols)};
     s.low = numpool_max(s.start, 0);
     s.high = numpool_max(s.low, numpool_min(end, w->in));

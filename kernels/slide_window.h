@@ -153,11 +153,10 @@ ALWAYS_INLINE void NAME_(one_vector)(const FN(sliding) *s, const FN(column) *bes
         tap[SLIDE_KEPT + t] = FN(folded)(&beside[t], i * ELEM_SIZE, SLIDE_KERNEL);
 #if SLIDE_KEPT
     memcpy(kept[SLIDE_KEPT] + i * ACC_SIZE, &tap[SLIDE_KERNEL - 1], sizeof tap[0]);
-#else
-    for (int t = 0; t < SLIDE_HOP && far; t++)
-        for (int u = 0; u < SLIDE_KERNEL; u++)
-            __builtin_prefetch(beside[t].at[u] + i * ELEM_SIZE + PREFETCH_AHEAD);
 #endif
+    for (int t = 0; t < SLIDE_HOP && far; t++)
+        for (int u = SLIDE_KEPT; u < SLIDE_KERNEL; u++) /* rows that the windows above have not read */
+            __builtin_prefetch(beside[t].at[u] + i * ELEM_SIZE + s->ahead);
     SLIDE_PUT(d + i * SLIDE_SIZE, FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, f), f);
 }
 
@@ -230,7 +229,7 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
             to = whole ? right : from < left ? left : cols;
             if (!whole)
                 NAME_(in_order)(s, column, d, from, to, lanes, 0, 0, kept);
-            else if (SLIDE_KEPT == 0 && s->far)
+            else if (s->ahead)
                 NAME_(in_order)(s, column, d, from, to, lanes, 1, 1, kept);
             else
                 NAME_(in_order)(s, column, d, from, to, lanes, 1, 0, kept);
