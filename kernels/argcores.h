@@ -8,8 +8,8 @@ typedef struct {
     ptrdiff_t taps_z, slab, unit_z;    /* of windows over slabs, the same from slab to slab */
     ptrdiff_t rows, n, ahead;          /* ahead: how far to prefetch */
     ptrdiff_t tap, unit_y, unit_x;     /* tap (t, u) is number tap + t * unit_y + u * unit_x; for u = 0, which may be */
-    const char *lead;                  /* padding, it is what stands here more, that of the first tap inside: */
-    ptrdiff_t lead_pitch, lead_size;   /* bytes from row to row (0 where windows keep rows), from element to element */
+    const char *skipped;               /* padding, it is what stands here more, that of the first tap inside: */
+    ptrdiff_t skipped_pitch, skipped_size; /* bytes from row to row (0 where windows keep rows), from element to element */
     char *value, *index;
     ptrdiff_t value_pitch, index_pitch, index_size;
     int positions;            /* the index is a position, else the tap, in index_size bytes: 1, or those of ACC */
@@ -48,7 +48,7 @@ typedef struct {
     int offsets;       /* taps are positions from tap 0 */
     int spills;        /* rows shorter than a vector: direct where there is room behind them */
     int tall;          /* no gap between planes and no window across it: they go as one */
-    char *packed, *best, *lead;
+    char *packed, *best, *skipped;
 } numpool_way;
 
 /* How a tile of other windows goes. */

@@ -84,16 +84,16 @@ ALWAYS_INLINE void FN(settle_row)(const numpool_job *job, const numpool_elements
 }
 
 /* The same for rows [first, last), where the stages may have taken padding for a tap: at rows and columns without taps,
- * and, unless `led` (see numpool_small), at columns clipped on the left. */
+ * and, unless `settled` (see numpool_small.skipped), at columns clipped on the left. */
 static void FN(settle)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, ptrdiff_t
                        first, ptrdiff_t last, const char *value, ptrdiff_t value_row, ptrdiff_t value_pixel,
-                       numpool_target to, int led)
+                       numpool_target to, int settled)
 {
     ptrdiff_t top, bottom, inner, outer;
     numpool_interior(&job->h, &top, &bottom);
     numpool_interior(&job->w, &inner, &outer);
     const ptrdiff_t padded = numpool_max(tile->col0, numpool_min(inner, tile->col1));
-    ptrdiff_t left = led ? tile->col0 : padded, right = tile->col1;
+    ptrdiff_t left = settled ? tile->col0 : padded, right = tile->col1;
     while (left < padded && !numpool_clip(&job->w, left).taps)
         left++;
     while (right > left && right > outer && !numpool_clip(&job->w, right - 1).taps)
@@ -116,7 +116,7 @@ static void FN(settle)(const numpool_job *job, const numpool_elements *elements,
 static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const numpool_elements *elements, const
                                                  numpool_tile *tile, ptrdiff_t first, ptrdiff_t last, const char *best,
                                                  ptrdiff_t apart, ptrdiff_t pitch, numpool_target to, int offsets,
-                                                 int led, ptrdiff_t pick)
+                                                 int settled, ptrdiff_t pick)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, cols = tile->col1 - tile->col0;
     const int dense = job->y.pixel == lanes * elements->size && job->index.pixel == lanes * job->index_size;
@@ -132,14 +132,14 @@ static __attribute__((noinline)) void FN(finish)(const numpool_job *job, const n
                           to.index + (r - first) * job->index.row + run * job->index.pixel, n, offsets,
                           to.position + numpool_origin(job, tile, r, tile->col0 + run), move);
         }
-    FN(settle)(job, elements, tile, first, last, best, pitch, pick * lanes * ACC_SIZE, to, led);
+    FN(settle)(job, elements, tile, first, last, best, pitch, pick * lanes * ACC_SIZE, to, settled);
 }
 
 #include "arglarge.h"
 
 /* --- small windows: one stage ------------------------------------------------------------------------------------ */
 
-/* How a tile goes. Returns the bytes of its scratch: packed rows, results, numbers of the taps that lead. */
+/* How a tile goes. Returns the bytes of its scratch: packed rows, results, numbers of the first taps inside. */
 static ptrdiff_t FN(small_way)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile, char
                                *scratch, numpool_way *way)
 {
@@ -175,21 +175,21 @@ static ptrdiff_t FN(small_way)(const numpool_job *job, const numpool_elements *e
         .pick = pick, .clipped = clipped, .offsets = offsets, .direct = direct && (!spills || alike), .spills = spills,
         /* the first pixel of a row, not its padding, starts on a cache line: the pack stage stores whole vectors */
         .packed = scratch + 64 - at.left * lanes * ACC_SIZE % 64, .best = scratch + packed_size,
-        .lead = scratch + packed_size + 2 * apart};
+        .skipped = scratch + packed_size + 2 * apart};
     way->as_is = clipped || (comparable && close && even && at.left + at.right == 0 && w->kernel >= w->stride
                              && job->x.row > 0 && (way->direct || !spills) && (direct || cols * lanes >= LANES));
     way->tall = way->as_is && way->direct && !clipped && alike && h->kernel <= h->stride && h->before == 0
                 && h->in == h->out * h->stride && job->leads == 1 && job->x.lead[0] == h->in * job->x.row
                 && job->y.lead[0] == h->out * job->y.row;
     if (scratch && (!way->as_is || spills)) {
-        SIGNED(ACC_SIZE) *lead = (SIGNED(ACC_SIZE) *)(void *)way->lead;
+        SIGNED(ACC_SIZE) *first = (SIGNED(ACC_SIZE) *)(void *)way->skipped;
         ptrdiff_t inner, outer;
         numpool_interior(w, &inner, &outer);
         if (pick > 1)
-            memset(lead, 0, made * lanes * ACC_SIZE);
-        for (ptrdiff_t c = tile->col0; c < tile->col1; c++, lead += (pick - 1) * lanes)
+            memset(first, 0, made * lanes * ACC_SIZE);
+        for (ptrdiff_t c = tile->col0; c < tile->col1; c++, first += (pick - 1) * lanes)
             for (ptrdiff_t i = 0, skipped = c < inner ? numpool_clip(w, c).skipped : 0; i < lanes; i++)
-                *lead++ = skipped * (offsets ? job->position.pixel : 1);
+                *first++ = skipped * (offsets ? job->position.pixel : 1);
         FN(pad_rows)(elements, lanes, &at, (rows - 1) * h->stride + h->kernel, way->packed, pitch);
     }
     return packed_size + 2 * apart + (sure ? 0 : best_pitch + NUMPOOL_SLACK);
@@ -257,7 +257,7 @@ static void FN(small_windows)(const numpool_job *job, const numpool_elements *el
                 .kept = below - r == 1 ? 0 : numpool_max(0, down.taps - h->stride),
                 .ahead = way->as_is ? numpool_ahead(job->x.pixel, lanes * ACC_SIZE) : 0,
                 .tap = down.skipped * unit_y + right.skipped * unit_x, .unit_y = unit_y, .unit_x = unit_x,
-                .lead = way->as_is ? nothing : way->lead, .lead_size = way->as_is ? 0 : ACC_SIZE,
+                .skipped = way->as_is ? nothing : way->skipped, .skipped_size = way->as_is ? 0 : ACC_SIZE,
                 .value = (direct ? to.y : way->best) + row * value_row + col * value_pixel, .value_pitch = value_row,
                 .index = (direct ? to.index : way->best + way->apart) + row * index_row + col * index_pixel,
                 .index_pitch = index_row, .index_size = direct ? job->index_size : ACC_SIZE,
@@ -275,7 +275,7 @@ static void FN(small_windows)(const numpool_job *job, const numpool_elements *el
                 for (; c < next; c++) {
                     FN(small)(&f);
                     f.src += src_pixel;
-                    f.lead += lanes * f.lead_size;
+                    f.skipped += lanes * f.skipped_size;
                     f.value += value_pixel;
                     f.index += index_pixel;
                     f.base += move;
@@ -286,7 +286,7 @@ static void FN(small_windows)(const numpool_job *job, const numpool_elements *el
                 f.src_pitch = src_pixel;
                 f.value_pitch = value_pixel;
                 f.index_pitch = index_pixel;
-                f.lead_pitch = lanes * f.lead_size;
+                f.skipped_pitch = lanes * f.skipped_size;
                 f.fall = move;
                 f.until = f.rows;
                 for (ptrdiff_t i = r; i < below; i++) {

@@ -25,9 +25,9 @@ ALWAYS_INLINE FN(vec) FN(row_tap)(const char *p, ptrdiff_t u, const numpool_smal
     return u == 0 ? FN(even)(p) : FN(odd)(p + (u - 1) * ACC_SIZE);
 }
 
-ALWAYS_INLINE FN(pair) FN(row_best)(const char *p, FN(ivec) lead, const numpool_small *f, int taps_x, int halves)
+ALWAYS_INLINE FN(pair) FN(row_best)(const char *p, FN(ivec) first, const numpool_small *f, int taps_x, int halves)
 {
-    FN(pair) best = {FN(row_tap)(p, 0, f, halves), lead};
+    FN(pair) best = {FN(row_tap)(p, 0, f, halves), first};
     __builtin_prefetch(p + f->ahead);
     if (taps_x > 1)
         best = STEP(best, FN(at_tap)(FN(row_tap)(p, 1, f, halves), f->tap + f->unit_x));
@@ -65,18 +65,18 @@ ALWAYS_INLINE void FN(put_index)(const numpool_small *f, ptrdiff_t row, ptrdiff_
 }
 
 /* The numbers of tap 0. */
-ALWAYS_INLINE FN(ivec) FN(lead)(const numpool_small *f, ptrdiff_t r, ptrdiff_t i)
+ALWAYS_INLINE FN(ivec) FN(first_taps)(const numpool_small *f, ptrdiff_t r, ptrdiff_t i)
 {
-    return FN(load_taps)(f->lead + r * f->lead_pitch + i * f->lead_size) + (SIGNED(ACC_SIZE))f->tap;
+    return FN(load_taps)(f->skipped + r * f->skipped_pitch + i * f->skipped_size) + (SIGNED(ACC_SIZE))f->tap;
 }
 
 /* The window whose rows of taps start at `p`: the first `kept` of its rows are in `row` already. */
 ALWAYS_INLINE void FN(small_window)(const numpool_small *f, const char *p, ptrdiff_t r, ptrdiff_t i, FN(pair) row[3],
-                                    FN(ivec) lead, int64_t at, FN(position) steps, int taps_y, int kept, int taps_x,
+                                    FN(ivec) first, int64_t at, FN(position) steps, int taps_y, int kept, int taps_x,
                                     int halves)
 {
     for (int t = kept; t < taps_y; t++)
-        row[t] = FN(row_best)(p + t * f->down, lead, f, taps_x, halves);
+        row[t] = FN(row_best)(p + t * f->down, first, f, taps_x, halves);
     FN(pair) best = row[0];
     for (int t = 1; t < taps_y; t++)
         best = STEP(best, ((FN(pair)){row[t].value, row[t].tap + (SIGNED(ACC_SIZE))(t * f->unit_y)}));
@@ -101,8 +101,8 @@ ALWAYS_INLINE void FN(small_rows)(const numpool_small *given, int taps_y, int ke
                 at += f->jump;
             }
             for (ptrdiff_t i = 0; i < last; i += LANES)
-                FN(small_window)(f, p + i * size, r, i, row, FN(lead)(f, r, i), at, steps, taps_y, 0, taps_x, halves);
-            FN(small_window)(f, p + last * size, r, last, row, FN(lead)(f, r, last), at, steps, taps_y, 0, taps_x,
+                FN(small_window)(f, p + i * size, r, i, row, FN(first_taps)(f, r, i), at, steps, taps_y, 0, taps_x, halves);
+            FN(small_window)(f, p + last * size, r, last, row, FN(first_taps)(f, r, last), at, steps, taps_y, 0, taps_x,
                              halves);
         }
         return;
@@ -113,11 +113,11 @@ ALWAYS_INLINE void FN(small_rows)(const numpool_small *given, int taps_y, int ke
             next = i + LANES;
             i = numpool_min(i, last);
             const char *p = f->src + top * f->src_pitch + i * size;
-            const FN(ivec) lead = FN(lead)(f, 0, i);
+            const FN(ivec) first = FN(first_taps)(f, 0, i);
             for (int t = 0; t < kept; t++)
-                row[t] = FN(row_best)(p + t * f->down, lead, f, taps_x, halves);
+                row[t] = FN(row_best)(p + t * f->down, first, f, taps_x, halves);
             for (ptrdiff_t r = top; r < end; r++, p += f->src_pitch) {
-                FN(small_window)(f, p, r, i, row, lead, f->base + r * f->fall, steps, taps_y, kept, taps_x, halves);
+                FN(small_window)(f, p, r, i, row, first, f->base + r * f->fall, steps, taps_y, kept, taps_x, halves);
                 for (int t = 0; t < kept; t++)
                     row[t] = row[t + taps_y - kept];
             }

@@ -99,14 +99,6 @@ ALWAYS_INLINE FN(vec) FN(folded)(const FN(column) *column, ptrdiff_t skip, int t
     return FN(slide_tree)(tap, 0, 1, taps, NULL);
 }
 
-/* What was kept of it. */
-ALWAYS_INLINE FN(vec) FN(kept_vector)(const char *p)
-{
-    FN(vec) x;
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
 ALWAYS_INLINE void FN(go_on)(FN(column) *column, ptrdiff_t columns, int taps)
 {
     for (int t = 0; t < taps; t++)

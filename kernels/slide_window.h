@@ -148,7 +148,7 @@ ALWAYS_INLINE void NAME_(one_vector)(const FN(sliding) *s, const FN(column) *bes
     (void)kept;
     (void)far;
     for (int t = 0; t < SLIDE_KEPT; t++)
-        tap[t] = FN(kept_vector)(kept[t] + i * ACC_SIZE);
+        tap[t] = FN(load)(kept[t] + i * ACC_SIZE);
     for (int t = 0; t < SLIDE_HOP; t++)
         tap[SLIDE_KEPT + t] = FN(folded)(&beside[t], i * ELEM_SIZE, SLIDE_KERNEL);
 #if SLIDE_KEPT
