@@ -95,28 +95,27 @@ cdef void settle(numpool_view *view, bint across, ptrdiff_t low, ptrdiff_t high,
     view.data = memory - low * view.row
 
 
-cdef void begin(
-    const Turned *turned, const numpool_view *lie, const Strip *strip, ptrdiff_t size, ptrdiff_t first, ptrdiff_t some,
-    char **at
-) noexcept nogil:
-    """Where the strip of each plane of a group begins. The last group has its last plane several times, if need be."""
-    cdef ptrdiff_t i
-    for i in range(turned.lanes):
-        at[i] = lie.data + numpool_lead(&turned.lie, lie.lead, first + min(i, some - 1)) + strip.first * size
+cdef char *plane_at(const Turned *turned, const numpool_view *lie, ptrdiff_t plane) noexcept nogil:
+    return lie.data + numpool_lead(&turned.lie, lie.lead, plane)
 
 
-cdef void turn_back(
+cdef void turn_strip(
     const Work *work, const numpool_view *lie, const Strip *strip, ptrdiff_t size, ptrdiff_t first, ptrdiff_t some,
-    const char *pixels
+    char *pixels, ptrdiff_t ahead, bint back
 ) noexcept nogil:
-    """Pixels of results to the planes that they are of."""
+    """A strip of a group of `some` planes to pixels, or `back` to the planes. The last group has its last plane several
+    times, if need be."""
+    cdef ptrdiff_t i, run, lanes = work.turned.lanes
     cdef char *plane[NUMPOOL_TURNED]
-    cdef ptrdiff_t i, run
-    begin(&work.turned, lie, strip, size, first, some, plane)
+    for i in range(lanes):
+        plane[i] = plane_at(&work.turned, lie, first + min(i, some - 1)) + strip.first * size
     for run in range(strip.runs):
-        work.turns.turn_out[size](pixels, strip.elements, work.turned.lanes, plane, some)
-        pixels += strip.elements * work.turned.lanes * size
-        for i in range(some):
+        if back:
+            work.turns.turn_out[size](pixels, strip.elements, lanes, plane, some)
+        else:
+            work.turns.turn_in[size](<const char *const *>plane, strip.elements, lanes, ahead, pixels)
+        pixels += strip.elements * lanes * size
+        for i in range(lanes):
             plane[i] += strip.apart * size
 
 
@@ -125,6 +124,7 @@ cdef void run_strip(const Work *work, numpool_job *job, ptrdiff_t number, char *
     pixels of results, and those become planes again."""
     cdef const Turned *turned = &work.turned
     cdef const Grid *grid = &work.grid
+    cdef const numpool_job *lie = &turned.lie
     cdef ptrdiff_t group = number // turned.strips, part = number % turned.strips
     cdef ptrdiff_t alike = (turned.planes + turned.lanes - 1) // turned.lanes  # groups of planes with the same windows
     cdef ptrdiff_t before = group % alike * turned.lanes, some = min(turned.planes - before, turned.lanes)
@@ -133,8 +133,6 @@ cdef void run_strip(const Work *work, numpool_job *job, ptrdiff_t number, char *
     cdef ptrdiff_t block0 = part * high // turned.strips, block1 = (part + 1) * high // turned.strips
     cdef ptrdiff_t row0 = block0 * grid.block_rows, row1 = min(block1 * grid.block_rows, grid.rows)
     cdef ptrdiff_t ahead = 0, i, run
-    cdef char *plane[NUMPOOL_TURNED]
-    cdef char *pixels = scratch
     cdef char *results = scratch + turned.x_bytes
     cdef char *indices = results + turned.y_bytes
     cdef numpool_pixels read
@@ -144,38 +142,32 @@ cdef void run_strip(const Work *work, numpool_job *job, ptrdiff_t number, char *
     if turned.slabs:
         strip = strip_of(False, 0, 1, 1, turned.pixels)
         out = strip_of(False, 0, 1, 1, turned.results)
-        job.x.data, job.y.data, job.index.data = pixels, results, indices
+        job.x.data, job.y.data, job.index.data = scratch, results, indices
     else:
         read = numpool_reach(&job.h, row0, row1)
         strip = strip_of(turned.across, read.low, read.low + read.pixels, job.h.size, job.w.size)
         out = strip_of(turned.out_across, row0, row1, job.h.out, job.w.out)
-        settle(&job.x, turned.across, read.low, read.low + read.pixels, pixels)
+        settle(&job.x, turned.across, read.low, read.low + read.pixels, scratch)
         settle(&job.y, turned.out_across, row0, row1, results)
         settle(&job.index, turned.out_across, row0, row1, indices)
-    begin(turned, &turned.lie.x, &strip, turned.size, first, some, plane)
     if turned.groups * turned.strips * turned.x_bytes > NUMPOOL_FAR:  # the next strip, or group
         if part + 1 < turned.strips:
             ahead = strip.elements * turned.size
         elif group + 1 < turned.groups:
-            ahead = turned.lie.x.data + numpool_lead(&turned.lie, turned.lie.x.lead, first + some) - plane[0]
-    for run in range(strip.runs):
-        work.turns.turn_in[turned.size](<const char *const *>plane, strip.elements, turned.lanes, ahead, pixels)
-        pixels += strip.elements * turned.lanes * turned.size
-        for i in range(turned.lanes):
-            plane[i] += strip.apart * turned.size
+            ahead = plane_at(turned, &lie.x, first + some) - plane_at(turned, &lie.x, first) - strip.first * turned.size
+    turn_strip(work, &lie.x, &strip, turned.size, first, some, scratch, ahead, False)
     run_blocks(work, job, block0 * beside, block1 * beside, indices + turned.index_bytes)
-    turn_back(work, &turned.lie.y, &out, turned.out_size, first, some, results)
-    if turned.lie.index.data == NULL:
+    turn_strip(work, &lie.y, &out, turned.out_size, first, some, results, 0, True)
+    if lie.index.data == NULL:
         return
-    turn_back(work, &turned.lie.index, &out, job.index_size, first, some, indices)
+    turn_strip(work, &lie.index, &out, job.index_size, first, some, indices, 0, True)
     if job.window_index:
         return
-    begin(turned, &turned.lie.index, &out, job.index_size, first, some, plane)
     for i in range(some):  # lanes were those of the first plane
         for run in range(out.runs):
             move_index(
-                <int64_t *>plane[i] + run * out.apart, out.elements,
-                numpool_lead(&turned.lie, turned.lie.position.lead, first + i),
+                <int64_t *>plane_at(turned, &lie.index, first + i) + out.first + run * out.apart, out.elements,
+                numpool_lead(lie, lie.position.lead, first + i),
             )
 
 
