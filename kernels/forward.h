@@ -165,7 +165,7 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
         FN(lines)(&f);
 #endif
 #ifdef RUNS_ACROSS
-    } else if (cols == 1 && lanes == 1 && spare && rows > 1 && dst_pitch == ACC_SIZE) {
+    } else if (cols == 1 && lanes == 1 && axis->step == 1 && spare && rows > 1 && dst_pitch == ACC_SIZE) {
         FN(turned_rows)(&f, spare);
 #endif
     } else if (cols == 1) { /* one window a row: all rows together */
@@ -402,7 +402,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
 #endif
 #ifdef IN_PLACE
     const int in_place = lanes == 1 && job->x.pixel == ELEM_SIZE && job->w.step == 1 && job->h.kernel == 1 && job->h.stride == 1
-                         && job->h.before == 0 && !job->h.table && !job->d.out;
+                         && job->h.before == 0 && job->h.out <= job->h.in && !job->h.table && !job->d.out;
 #endif
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;

@@ -91,7 +91,7 @@ static void FN(out)(const char *from, ptrdiff_t n, ptrdiff_t lanes, char *const 
 {
     const ptrdiff_t step = lanes * ELEM_SIZE, bytes = numpool_min(n, QUAD) * ELEM_SIZE;
     ptrdiff_t whole = planes; /* planes that may be stored so */
-    if (n < QUAD) {
+    if (0 < n && n < QUAD) {
         for (ptrdiff_t i = 1; i < planes; i++)
             if (plane[i] != plane[i - 1] + bytes)
                 whole = 0;

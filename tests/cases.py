@@ -162,6 +162,13 @@ LAST_BLOCKS = [
 ]
 
 # Small planes at stride 1 that go as one long row (flat.h).
+ROWS = [
+    Case("one row of taps, padding behind: whole rows", (2, 2, 2, 40), (1, 40), 1, ((0, 3), (0, 0))),
+    Case("one row of taps, padding behind: a vector", (2, 3, 2, 8), (1, 8), 1, ((0, 1), (0, 0))),
+    Case("one row of taps, padding behind: four side by side", (2, 3, 4, 64), (1, 4), (1, 4), ((0, 3), (0, 0))),
+    Case("one row of taps, padding around: four side by side", (2, 3, 4, 64), (1, 4), (1, 4), ((2, 3), (0, 0))),
+]
+
 FLAT = [
     Case("long row: several pieces, of float64 in several blocks", (1, 17, 31, 33), 3, 1, 1),
     Case("long row: rows of one column", (2, 9, 5, 1), (3, 1), 1, (1, 0)),
@@ -201,7 +208,7 @@ VOLUMES = [
     Case("volume: global, 17 channels", (2, 17, 2, 3, 3), (2, 3, 3)),
 ]
 
-CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + FLAT + WIDTHS
+CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + FLAT + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 

@@ -1,5 +1,6 @@
 """What is special to one operation of the family: a named test per rule of its contract, on arithmetic seen by eye."""
 
+import warnings
 from fractions import Fraction
 from itertools import permutations
 from math import ceil
@@ -216,6 +217,28 @@ def test_norms_below_the_first_power_lose_no_small_element():
         y = numpool.lp_pool1d(x[4:], p, 2)
         got = numpool.lp_pool1d_backward(np.ones(1), x[4:], y, p, 2)
         np.testing.assert_allclose(got, [1, slope], 1e-12)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_an_infinite_element_has_an_infinite_norm(dtype):
+    x = np.array([[-INF, 1], [0, INF], [NAN, INF], [0, 0]]).astype(dtype)
+    for p in (0.5, 1, 1.5, 2, 3, 7.25, INF):
+        equal(numpool.lp_pool1d(x, p, 2), [[INF], [INF], [NAN], [0]])
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        big = np.array([[np.finfo(np.float64).max, 1.0]])
+        assert (numpool.lp_pool1d(big, 2.5, 2) > 0.99 * big.max()).all()
+
+
+@pytest.mark.parametrize("dtype", ("float32", "float64"))
+def test_norms_of_dilated_windows_that_fill_a_line(dtype):
+    x = np.arange(1.0, 77).reshape(2, 38).astype(dtype)
+    for p in (1, 1.5, 2, 2.5, 3):
+        for kernel, ceil_mode in ((20, True), (19, False), (17, False)):
+            got = numpool.lp_pool1d(x, p, kernel, 2, ceil_mode, dilation=2)
+            assert_same(got, family_reference.lp_pool1d(x, p, kernel, 2, ceil_mode, dilation=2), 8)
+    x = np.ones((2, 17, 17), dtype) * np.tile([1.0, 0], 9)[:17].astype(dtype)
+    assert numpool.lp_pool2d(x, 1, 9, dilation=2).ravel().tolist() == [81, 81]
 
 
 def test_partial_windows_of_norms_sum_their_own_taps():

@@ -20,6 +20,7 @@ from cases import (
     FLOATS,
     INDICES,
     LAYOUTS,
+    ROWS,
     RUNNING,
     assert_same,
     bits,
@@ -96,7 +97,7 @@ def test_extreme_equals_reference(case, name):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", EXTREMES)
-@pytest.mark.parametrize("case", CORE + DILATED, ids=str)
+@pytest.mark.parametrize("case", CORE + DILATED + ROWS, ids=str)
 def test_extreme_equals_reference_in_every_dtype(case, name, dtype):
     extreme_equals_reference(case, name, dtype)
 
@@ -140,7 +141,7 @@ def test_average_equals_reference(case, rule):
 
 @pytest.mark.parametrize("rule", DIVISORS[:3], ids=ids)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CORE + FLAT + RUNNING, ids=str)
+@pytest.mark.parametrize("case", CORE + FLAT + ROWS + RUNNING, ids=str)
 def test_average_equals_reference_in_every_dtype(case, dtype, rule):
     average_equals_reference(case, dtype, rule)
 

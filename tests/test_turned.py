@@ -111,6 +111,21 @@ def test_every_dtype_and_index(monkeypatch, level, case, dtype):
         both(monkeypatch, lambda: numpool.avg_pool2d(x, **case.avg_args, dtype=result))
 
 
+@pytest.mark.parametrize("dtype", ("float16", "float32", "float64", "int64"))
+def test_lines_shorter_than_their_results(monkeypatch, level, dtype):
+    for length in (1, 2, 3):
+        x = data((2, 40, length), dtype)
+        for size in (1, 9, 17, 100):
+            both(monkeypatch, lambda: numpool.adaptive_avg_pool1d(x, size), None)
+            both(monkeypatch, lambda: numpool.adaptive_max_pool1d(x, size), None)
+            both(monkeypatch, lambda: numpool.adaptive_max_pool1d(x, size, True), None)
+        for args in ((2, 3, 16), (2, 1, 16), (9, 3, ((22, 21),))):
+            both(monkeypatch, lambda: numpool.avg_pool1d(x, *args), None)
+            both(monkeypatch, lambda: numpool.max_pool1d(x, *args), None)
+            both(monkeypatch, lambda: numpool.max_pool1d(x, *args, 2, True), None)
+            both(monkeypatch, lambda: numpool.max_pool1d(x, *args, return_indices=True), None)
+
+
 @pytest.mark.parametrize("index", INDICES)
 @pytest.mark.parametrize("layout", ("NCHW", "NHWC"))
 def test_adaptive_windows(monkeypatch, level, threads, layout, index):

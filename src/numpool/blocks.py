@@ -313,10 +313,10 @@ def strips(h: Axis, block_rows: int, row_bytes: int, out_row_bytes: int, most: i
     """How many strips the rows of windows of a group are cut into, the rows of a block of theirs, and the most rows of
     a strip, of no more than `most` bytes where it can be. `row_bytes`, of the input and of the output, are those of all
     planes of the group."""
-    fit = h.out
-    if rows_read(h, h.out) * row_bytes + h.out * out_row_bytes > most:
-        fit = (most - (h.extent - h.stride) * row_bytes) // (h.stride * row_bytes + out_row_bytes)
-        fit = max(fit, least_rows(h))
+    if rows_read(h, h.out) * row_bytes + h.out * out_row_bytes <= most:
+        return 1, block_rows, h.out
+    fit = (most - (h.extent - h.stride) * row_bytes) // (h.stride * row_bytes + out_row_bytes)
+    fit = max(fit, least_rows(h))
     block_rows = min(block_rows, -(-h.out // -(-h.out // fit)))
     blocks = -(-h.out // block_rows)
     count = -(-blocks // (fit // block_rows))

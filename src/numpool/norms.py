@@ -99,9 +99,9 @@ def norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.nd
     if p <= 1 or (p <= SAFE_POWER and x.dtype.itemsize < 8):
         return root(window_sums(raised(plain, p), layout, axes, np.float64), p, 1.0)
     top = np.max(plain, where=np.isfinite(plain), initial=0)
-    scale = float(2.0 ** np.floor(np.log2(top))) if top > 0 else 1.0
-    scale = min(max(scale, 2.0**-1000), 2.0**1000)
-    sums = window_sums(raised(plain / scale, p), layout, axes, np.float64)
+    scale = float(top) if top > 0 else 1.0
+    with np.errstate(under="ignore"):
+        sums = window_sums(raised(plain / scale, p), layout, axes, np.float64)
     y, small = root(sums, p, scale), sums < LEAST_SUM
     if small.any():
         small &= window_maxima(plain, layout, axes) > 0
@@ -120,7 +120,7 @@ def cube_root(sums: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         y = np.exp(np.log(sums) / np.float32(3))
         y -= (y - sums / (y * y)) / np.float32(3)
-    return np.where(sums == 0, sums, y)
+    return np.where((sums == 0) | np.isinf(sums), sums, y)
 
 
 def quick_norms(x: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]) -> np.ndarray:

@@ -225,7 +225,7 @@ def turned_spec(p: Pooling) -> dict[str, Any]:
         "heads": heads,
     }
     h, w = (*axes, UNIT)[:2]
-    if len(axes) < 3 and (spec["h"]["size"], spec["w"]["size"]) == (h.size, w.size):
+    if len(axes) < 3 and all((spec[n]["size"], spec[n]["out"]) == (a.size, a.out) for n, a in (("h", h), ("w", w))):
         made = y.itemsize + (index.array.itemsize if index else 0)
         across, out_across = (view[-2] < view[-1] for view in (spec["x"], spec["y"]))
         most = ACROSS_BYTES if across or out_across else STRIP_BYTES
