@@ -49,7 +49,7 @@ GEOMETRIES = (
     (3, 7, 1, 1, False),
     ((1, 6), (1, 1), ((0, 0), (0, 5)), 1, False),
     ((6, 1), (1, 2), ((5, 0), (0, 0)), 1, False),
-    ((1, 4), (1, 4), ((0, 600), (0, 0)), 1, False),  # rows of windows behind the last row alone
+    ((1, 4), (1, 4), ((0, 3), (0, 0)), 1, False),  # rows of windows behind the last row alone
     ((1, 7), (1, 1), ((0, 3), (0, 0)), 1, False),
     (3, 1, 2, 2, False),
     (2, 1, 5, 3, False),  # windows that lie in the padding alone
