@@ -192,6 +192,8 @@ def test_plans_choose_by_geometry():
         assert not turned("adaptive_avg_pool2d", (1, 64, 41, 3000), 40, "NCHW", None)  # beyond the second-level cache
         windows = (3, 2, 1, 1, False, False, "NCHW", "plane")
         assert turned("max_pool2d", (8, 64, 3, 3), *windows) and not turned("max_pool2d", (8, 64, 40, 40), *windows)
+        fours = (4, None, 0, 1, False, False, "NCL", "plane")
+        assert not turned("max_pool1d", (8, 64, 800), *fours)
         sliding = (3, 1, 1, 1, False, False, "NCHW", "plane")
         assert not turned("max_pool2d", (8, 64, 2, 2), *sliding)  # as one long row
 
