@@ -44,7 +44,7 @@ cdef extern from "arrays.h":
     Py_ssize_t numpool_itemsize(object)
 
 cdef extern from "job.h":
-    enum: NUMPOOL_FAR, NUMPOOL_FLAT_MASKS, NUMPOOL_FLAT_TAPS, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_STRIP, NUMPOOL_TURNED
+    enum: NUMPOOL_FAR, NUMPOOL_FLAT_MASKS, NUMPOOL_FLAT_TAPS, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_SMALL_ROWS, NUMPOOL_TURNED
     enum: NUMPOOL_TILES, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_FOREIGN
     ctypedef struct numpool_pass:
         ptrdiff_t taps, gap
@@ -138,7 +138,7 @@ numpool_import()
 FLAT_MASKS = NUMPOOL_FLAT_MASKS
 FLAT_TAPS = NUMPOOL_FLAT_TAPS
 PART = NUMPOOL_PART
-STRIP = NUMPOOL_STRIP
+SMALL_ROWS = NUMPOOL_SMALL_ROWS
 TURNED = NUMPOOL_TURNED
 
 # --- levels ----------------------------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ static ptrdiff_t FN(small_way)(const numpool_job *job, const numpool_elements *e
     const int sure = clipped && lanes == job->lanes;
     const ptrdiff_t pitch = FN(pitch)(at.span * lanes), best_pitch = FN(pitch)(made * lanes);
     const ptrdiff_t widest = FN(pitch)(((w->out - 1) * w->stride + w->kernel) * job->lanes); /* the same for every tile */
-    const ptrdiff_t strip = h->stride < h->kernel ? NUMPOOL_STRIP : 1;
+    const ptrdiff_t strip = h->stride < h->kernel ? NUMPOOL_SMALL_ROWS : 1;
     const ptrdiff_t at_once = numpool_max(strip, NUMPOOL_PACKED_SMALL / (h->stride * widest));
     const ptrdiff_t rows = numpool_min(numpool_min(tile->row1 - tile->row0, h->out), at_once);
     const ptrdiff_t packed_size = sure ? 0 : ((rows - 1) * h->stride + h->kernel) * pitch + NUMPOOL_SLACK + 64;

@@ -107,8 +107,8 @@ ALWAYS_INLINE void FN(small_rows)(const numpool_small *given, int taps_y, int ke
         }
         return;
     }
-    for (ptrdiff_t top = 0; top < f->rows; top += NUMPOOL_STRIP) {
-        const ptrdiff_t end = numpool_min(f->rows, top + NUMPOOL_STRIP);
+    for (ptrdiff_t top = 0; top < f->rows; top += NUMPOOL_SMALL_ROWS) {
+        const ptrdiff_t end = numpool_min(f->rows, top + NUMPOOL_SMALL_ROWS);
         for (ptrdiff_t i = 0, next; i < f->n; i = next) {
             next = i + LANES;
             i = numpool_min(i, last);

@@ -134,7 +134,7 @@ typedef struct {
 #define NUMPOOL_FLAT_MASKS (16 * 1024)
 
 /* Rows of small windows with indices that go downwards in one strip: all their input, a few pages apart, stays there too. */
-#define NUMPOOL_STRIP 8
+#define NUMPOOL_SMALL_ROWS 8
 
 /* A window of more taps than this on an axis is folded in parts. */
 #define NUMPOOL_PART 512

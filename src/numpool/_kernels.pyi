@@ -8,7 +8,7 @@ import numpy as np
 FLAT_MASKS: int
 FLAT_TAPS: int
 PART: int
-STRIP: int
+SMALL_ROWS: int
 TURNED: int
 LEVELS: tuple[str, ...]
 BUILT_LEVELS: tuple[str, ...]

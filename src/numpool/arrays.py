@@ -100,7 +100,7 @@ class Place:
     def by_memory(self, array: np.ndarray, axes: tuple[Axis, ...]) -> tuple[Place, tuple[Axis, ...]]:
         """The same with the spatial axes of `array`, and their windows, from the longest step to the shortest.
 
-        Which of two taps comes first then depends on memory: a tie of +0.0 and -0.0 may go either way.
+        Which of two taps comes first then depends on memory, which values alone do not show.
         """
         end = self.leads + self.rank
         spatial = self.order[self.leads : end]
@@ -237,6 +237,8 @@ def meets_itself(array: np.ndarray) -> bool:
     """Whether two elements share memory."""
     inner = array.itemsize
     for stride, n in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride == 0:
+            return True
         if stride < inner:  # strides that interleave: rare enough to look at each element
             places = sum(np.ix_(*(np.arange(n) * s for s, n in zip(array.strides, array.shape, strict=True))))
             return bool((np.diff(np.sort(places, axis=None)) < array.itemsize).any())

@@ -49,7 +49,7 @@ MOST_SHORT = 128
 
 # Rows of a block of small windows (argsmall.h) that share rows of taps, at least; of windows read where they lie: rows
 # of many lanes often lie a page apart, in the same few sets of a cache.
-SMALL_ROWS = _kernels.STRIP
+SMALL_ROWS = _kernels.SMALL_ROWS
 ROWS_AS_IS = 4
 # Lanes of a block of small windows that are packed, and the input of one, which scratch holds some rows at a time: what
 # all rows share is made once a block.
@@ -86,8 +86,9 @@ MOST_SHARE_INDEXED = 56
 MOST_SHARE_ALONE = 0.5
 MOST_SHARE_SMALL = 1.25
 MOST_SHARE_ROW = 28
-# Taps from which sums, and windows with indices, at stride 1 are slow along rows of a few vectors.
+# Taps from which sums, and windows with indices, at stride 1 are slow along rows of a few vectors; and extremes.
 LEAST_WIDE = 5
+LEAST_WIDE_EXTREME = 9
 
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -362,7 +363,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     if len(axes) == 1:
         return arg and w.out <= 4 * lanes
     if operation in ("max", "min"):
-        return kernel > LEAST_RUN and w.out <= 2 * lanes
+        return kernel >= LEAST_WIDE_EXTREME and w.out <= 2 * lanes
     return kernel >= LEAST_WIDE and w.out <= (2 if arg or kernel <= LEAST_RUN else 4) * lanes
 
 
