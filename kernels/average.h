@@ -284,9 +284,9 @@ ALWAYS_INLINE FN(uvec) FN(high_product)(FN(uvec) a, uint16_t b)
  * By a power of two: plus a half, less one unless the whole number before is odd. Else x + half the divisor, below 2**15,
  * times 2**(15 + bits) / divisor, rounded up, is exact (Granlund and Montgomery, 1994); what was a half has gone up, and
  * goes back from an odd number. */
-ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) sum, int64_t divisor)
+ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) sum, numpool_by given)
 {
-    const int by = (int)divisor, bits = by > 1 ? 32 - __builtin_clz(by - 1) : 0;
+    const int by = (int)given.divisor, bits = by > 1 ? 32 - __builtin_clz(by - 1) : 0;
     const int low = UNSIGNED ? 0 : 128, some = by > 1;
     FN(uvec) x = (FN(uvec))sum + (uint16_t)(low * by), q;
     if ((by & (by - 1)) == 0) {
@@ -324,9 +324,9 @@ ALWAYS_INLINE int FN(divides)(const numpool_job *job, int64_t divisor)
 /* Whole quotients, half to even. |x| < 2**22 (2**51): x * (1 / by) is off by less than 1 / (2 * by), and what is no half
  * is at least that far from the next half. Halves are found by their remainders; an odd divisor makes none, and a power
  * of two makes exact products. */
-ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) x, int64_t divisor)
+ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) x, numpool_by given)
 {
-    const ACC by = (ACC)divisor;
+    const ACC by = (ACC)given.divisor;
     const FN(real) near = __builtin_convertvector(x, FN(real)) * ((REAL)1 / (REAL)by) + ROUNDING;
     FN(vec) q = (FN(vec))near - (FN(vec))((FN(real)){0} + ROUNDING);
     if (by % 2 == 0 && (by & (by - 1))) {
@@ -345,12 +345,9 @@ ALWAYS_INLINE int FN(divides)(const numpool_job *job, int64_t divisor)
     return job->out_code == OWN_OUT && (int64_t)(ACC)divisor == divisor;
 }
 
-ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) x, int64_t divisor)
+ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) x, numpool_by by)
 {
-    const ACC by = (ACC)divisor, factor = 1 / by;
-    /* by a power of two the product is the quotient */
-    const int halving = divisor > 0 && (divisor & (divisor - 1)) == 0;
-    return halving ? x * factor : x / by;
+    return by.factor != 0 ? x * (ACC)by.factor : x / (ACC)by.divisor;
 }
 #endif
 
@@ -382,9 +379,9 @@ ALWAYS_INLINE FN(evec) FN(bfloat16_store)(FN(vec) value)
 #endif
 
 /* A vector of sums, divided, to elements of the input's type. */
-ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, int64_t divisor)
+ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, numpool_by by)
 {
-    const FN(vec) x = FN(quotient)(sum, divisor);
+    const FN(vec) x = FN(quotient)(sum, by);
 #if KIND == KIND_HALF
     const FN(evec) y = STORE_HALF(x);
     memcpy(p, &y, sizeof y);
@@ -401,17 +398,17 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, int64_t divisor)
 #define SOURCE_SIZE ACC_SIZE
 #define TARGET_SIZE ELEM_SIZE
 #define TAP(p, t, f) FN(load_parts)(p, 0)
-#define PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
+#define PUT(d, x, f) FN(store_quotient)(d, x, (f)->by)
 #include "fold.h"
 #define STAGE last2
 #define MOST_TAPS 5
 #define SOURCE_SIZE (2 * ACC_SIZE)
 #define TARGET_SIZE ELEM_SIZE
 #define TAP(p, t, f) ((t) % 2 ? FN(odd)((p) - ACC_SIZE) : FN(even)(p))
-#define PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
+#define PUT(d, x, f) FN(store_quotient)(d, x, (f)->by)
 #include "fold.h"
 #if KIND != KIND_INT || SHORT /* as in extremum.h */
-#define SLIDE_PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
+#define SLIDE_PUT(d, x, f) FN(store_quotient)(d, x, (f)->by)
 #define SLIDE_SIZE ELEM_SIZE
 #define SLIDES(job) DIRECT(job)
 #define FLAT_DOWN (SHORT ? NUMPOOL_FLAT_TAPS : 3)
@@ -435,12 +432,13 @@ static void FN(divide)(const numpool_job *job, const char *sums, ptrdiff_t apart
 {
 #if OWN_RESULT
     if (FN(divides)(job, divisor)) {
+        const numpool_by by = numpool_by_of(divisor);
         ptrdiff_t i = 0;
         for (; i + LANES <= n; i += LANES)
-            FN(store_quotient)(out + i * ELEM_SIZE, FN(load)(sums + i * ACC_SIZE), divisor);
+            FN(store_quotient)(out + i * ELEM_SIZE, FN(load)(sums + i * ACC_SIZE), by);
         if (i < n) {
             char last[LANES * ELEM_SIZE];
-            FN(store_quotient)(last, FN(load)(sums + i * ACC_SIZE), divisor);
+            FN(store_quotient)(last, FN(load)(sums + i * ACC_SIZE), by);
             memcpy(out + i * ELEM_SIZE, last, (n - i) * ELEM_SIZE);
         }
         return;
@@ -490,12 +488,12 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #define SOURCE_SIZE ELEM_SIZE
 #define TARGET_SIZE ELEM_SIZE
 #define TAP(p, t, f) FN(load_element)(p)
-#define PUT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
+#define PUT(d, x, f) FN(store_quotient)(d, x, (f)->by)
 #include "fold.h"
 #endif
 #ifdef TRANSPOSE_NOTHING
 #if OWN_RESULT
-#define PUT_RESULT(d, x, f) FN(store_quotient)(d, x, (f)->divisor)
+#define PUT_RESULT(d, x, f) FN(store_quotient)(d, x, (f)->by)
 #else
 #define PUT_RESULT(d, x, f) FN(store)(d, x, 0)
 #endif

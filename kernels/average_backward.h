@@ -94,27 +94,26 @@ ALWAYS_INLINE void FN(clear)(char *to, ptrdiff_t n)
         memcpy(to + i * ACC_SIZE, &zero, sizeof zero);
 }
 
-ALWAYS_INLINE SUM(vec) FN(quotient)(SUM(vec) x, int64_t divisor)
+ALWAYS_INLINE SUM(vec) FN(quotient)(SUM(vec) x, numpool_by by)
 {
-    const ACC by = (ACC)divisor, factor = 1 / by;
-    const int halving = divisor > 0 && (divisor & (divisor - 1)) == 0; /* then the product is the quotient */
-    return halving ? x * factor : x / by;
+    return by.factor != 0 ? x * (ACC)by.factor : x / (ACC)by.divisor;
 }
 
 /* n elements of grad_output, divided. The last vector may spill; nothing from `end` on is read. */
 ALWAYS_INLINE void FN(share)(char *to, const char *grad, ptrdiff_t n, int64_t divisor, const char *end, ptrdiff_t ahead)
 {
+    const numpool_by by = numpool_by_of(divisor);
     SUM(vec) x;
     ptrdiff_t i = 0;
     for (; i < n && end - grad >= (i + LANES) * ELEM_SIZE; i += LANES) {
         __builtin_prefetch(grad + i * ELEM_SIZE + ahead, 0, 2);
-        x = FN(quotient)(SUM(load_element)(grad + i * ELEM_SIZE), divisor);
+        x = FN(quotient)(SUM(load_element)(grad + i * ELEM_SIZE), by);
         memcpy(to + i * ACC_SIZE, &x, sizeof x);
     }
     if (i < n) {
         char copy[LANES * ELEM_SIZE] = {0};
         memcpy(copy, grad + i * ELEM_SIZE, (n - i) * ELEM_SIZE);
-        x = FN(quotient)(SUM(load_element)(copy), divisor);
+        x = FN(quotient)(SUM(load_element)(copy), by);
         memcpy(to + i * ACC_SIZE, &x, sizeof x);
     }
 }

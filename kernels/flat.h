@@ -110,7 +110,7 @@ ALWAYS_INLINE void FN(flat_down)(const numpool_job *job, const FN(masks) *given,
 ALWAYS_INLINE void FN(flat_across)(const numpool_job *job, const FN(masks) *given, const char *sums, ptrdiff_t n, char *d,
                                    const char *limit, int taps, int before)
 {
-    const numpool_fold fold = {.job = job, .divisor = job->divisor}, *f = &fold;
+    const numpool_fold fold = {.job = job, .by = numpool_by_of(job->divisor)}, *f = &fold;
     const FN(masks) copy = *given, *m = &copy;
     const ptrdiff_t move = LANES % m->period;
     ptrdiff_t at = 0;

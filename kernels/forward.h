@@ -135,7 +135,7 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
 #endif
     numpool_fold f = {.src = sums, .src_pitch = pitch, .step = axis->step * lanes * ACC_SIZE, .taps = axis->kernel,
                       .rows = rows, .n = cols * lanes, .dst = dst, .dst_pitch = dst_pitch, .job = job,
-                      .divisor = job->divisor,
+                      .by = numpool_by_of(job->divisor),
                       .src_apart = apart, .dst_apart = apart};
     if (length > lanes && axis->stride == 1) {
         ptrdiff_t wide = cols + axis->kernel - 1;
@@ -195,7 +195,7 @@ static void FN(by_table)(const numpool_job *job, const numpool_tile *tile, ptrdi
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, pixel = lanes * ACC_SIZE, start = numpool_start(&job->w, tile->col0);
     numpool_fold f = {.step = pixel, .rows = 1, .n = lanes, .src_apart = apart, .dst_apart = apart, .job = job,
-                      .divisor = job->divisor};
+                      .by = numpool_by_of(job->divisor)};
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t c = tile->col0; c < tile->col1; c++) {
             const numpool_window window = numpool_clip(&job->w, c);
@@ -275,7 +275,7 @@ static int FN(fold_in_place)(const numpool_job *job, const numpool_tile *tile, c
 #ifdef TRANSPOSE_NOTHING
     if (w->kernel == 4 && w->stride == 4 && w->before == 0 && !w->table && cols >= LANES && tile->col1 * 4 <= w->in) {
         const int straight = DIRECT(job) && job->y.pixel == OUT_SIZE(job);
-        f.divisor = job->divisor;
+        f.by = numpool_by_of(job->divisor);
         f.rows = cols;
         for (ptrdiff_t r = 0; r < rows; r++, f.src += job->x.row) {
             f.dst = straight ? out + r * job->y.row : dst + r * dst_pitch;
@@ -357,7 +357,7 @@ static void FN(go_through)(const numpool_job *job, const numpool_tile *tile, con
         .src = plane + first * h->stride * job->x.row + tile->col0 * job->x.pixel + tile->lane0 * ELEM_SIZE,
         .src_pitch = h->stride * job->x.row, .step = h->step * job->x.row, .taps = h->kernel, .rows = last - first,
         .n = (tile->col1 - tile->col0) * (tile->lane1 - tile->lane0), .dst = out, .dst_pitch = job->y.row, .job = job,
-        .divisor = job->divisor,
+        .by = numpool_by_of(job->divisor),
         .fresh = job->x.end - job->x.data <= NUMPOOL_NEAR ? 0 : numpool_min(h->kernel, h->stride)};
     FN(through)(&f);
 }
@@ -367,7 +367,8 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
 {
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
 #ifdef SLIDES
-    if (FN(is_flat)(job, tile)) {
+    const int narrow = lanes == 1 && FN(slides)(job, lanes) && FN(fills_vectors)(job, cols);
+    if (!narrow && FN(is_flat)(job, tile)) {
         if (!scratch)
             return FN(flat_bytes)(job);
         FN(flat)(job, tile, scratch);

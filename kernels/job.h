@@ -102,6 +102,17 @@ typedef struct {
     numpool_block *argmax, *argmin, *extremum_backward;
 } numpool_index_kernels;
 
+/* A divisor; where it is a power of two, 1 / divisor, by which a sum is multiplied; else 0. */
+typedef struct {
+    int64_t divisor;
+    float factor;
+} numpool_by;
+
+static inline numpool_by numpool_by_of(int64_t divisor)
+{
+    return (numpool_by){divisor, divisor > 0 && (divisor & (divisor - 1)) == 0 ? 1 / (float)divisor : 0};
+}
+
 /* One stage: see fold.h. Pitches and step are in bytes. */
 typedef struct {
     char *dst;
@@ -110,7 +121,7 @@ typedef struct {
     ptrdiff_t src_pitch, step, taps, rows, n;
     ptrdiff_t dst_apart, src_apart; /* from the first to the second plane of a two-part accumulator */
     ptrdiff_t first_tap, tap_weight; /* argmax: tap number = tap_weight * (first_tap + t) */
-    int64_t divisor; /* average: see average.h */
+    numpool_by by; /* average: see average.h */
     const numpool_job *job;
     ptrdiff_t fresh; /* how many of the last taps are worth a prefetch: no earlier output row has read them; or whether all are */
 } numpool_fold;
@@ -150,6 +161,9 @@ typedef struct {
 
 /* Bytes of padded rows that argmax packs at once: a part of the first-level cache. */
 #define NUMPOOL_PACKED 8192
+/* Vectors that hold all columns of an image whose rows stay in registers, see slide.h, at most. */
+#define NUMPOOL_NARROW 4
+
 /* Windows of an output row whose gradients are scattered at once. */
 #define NUMPOOL_RUN 2048
 

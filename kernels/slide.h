@@ -52,6 +52,26 @@ static __attribute__((noinline)) void FN(copy_rows)(const FN(sliding) *s, const 
     }
 }
 
+/* The rows of a plane, [low, high), over which vectors stay in the array; a negative stride leaves none. */
+static void FN(rows_inside)(const FN(sliding) *s, const char *plane, ptrdiff_t *low, ptrdiff_t *high)
+{
+    const ptrdiff_t row = s->job->x.row;
+    const char *lowest = plane + s->start * ELEM_SIZE, *data = s->job->x.data, *end = s->job->x.end - s->pitch;
+    *low = lowest < data ? 1 + (data - lowest - 1) / numpool_max(row, 1) : 0;
+    const ptrdiff_t most = end < lowest || row < 0 ? 0 : row == 0 ? s->rows : (end - lowest) / row + 1;
+    *high = numpool_max(*low, numpool_min(most, s->rows));
+}
+
+#if LANES >= 8 /* narrow rows */
+/* Where row y begins that does not exist, or over which vectors would leave the array. */
+static __attribute__((noinline)) const char *FN(other_row)(const FN(sliding) *s, const char *plane, ptrdiff_t y)
+{
+    const char *row = (size_t)y < (size_t)s->rows ? plane + y * s->job->x.row : s->scratch - s->start * ELEM_SIZE;
+    FN(copy_rows)(s, &row, 1);
+    return row + s->start * ELEM_SIZE;
+}
+#endif
+
 /* All ones in those lanes whose columns, from c on, are there. */
 ALWAYS_INLINE FN(ivec) FN(present)(const FN(sliding) *s, ptrdiff_t c)
 {
@@ -79,6 +99,23 @@ static __attribute__((noinline)) void FN(slide_last)(char *d, FN(vec) x, ptrdiff
     (void)f;
     SLIDE_PUT(last, x, f);
     memcpy(d, last, n * SLIDE_SIZE);
+}
+
+/* How many vectors hold all columns of a row, each of those of some windows; 0: not so, where there would be more than are worth
+ * it (measured). Windows that share no column are as fast by other vectors. */
+static int FN(narrow_vectors)(const numpool_job *job, ptrdiff_t cols)
+{
+    const ptrdiff_t kernel = job->w.kernel, hop = job->w.stride, windows = (LANES - kernel) / hop + 1;
+    const ptrdiff_t vectors = numpool_ceil_div(cols, numpool_max(windows, 1));
+    const int most = LANES < 8 || job->h.stride != hop ? 0 : hop == kernel ? 1 : hop > 1 && LANES < 16 ? 2 : NUMPOOL_NARROW;
+    return vectors <= most ? (int)vectors : 0;
+}
+
+/* Whether there are such vectors, and few of their lanes idle: then they are faster than one long row (measured). */
+static int FN(fills_vectors)(const numpool_job *job, ptrdiff_t cols)
+{
+    const ptrdiff_t windows = (LANES - job->w.kernel) / job->w.stride + 1, vectors = FN(narrow_vectors)(job, cols);
+    return vectors > 0 && cols * 8 >= vectors * windows * (LANES < 16 ? 7 : 5);
 }
 
 /* --- many -------------------------------------------------------------------------------------------------------- */
@@ -182,7 +219,7 @@ static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *sc
     const numpool_axis *w = &job->w;
     const ptrdiff_t cols = tile->col1 - tile->col0, start = tile->col0 * w->stride - w->before;
     const ptrdiff_t end = start + (cols - 1) * w->stride + w->kernel;
-    FN(sliding) s = {.job = job, .tile = tile, .fold = {.job = job, .divisor = job->divisor},
+    FN(sliding) s = {.job = job, .tile = tile, .fold = {.job = job, .by = numpool_by_of(job->divisor)},
                      .start = start, .scratch = scratch, .ahead = FN(slide_ahead)(job, tile->lane1 - tile->lane0),
                      .pitch = FN(slide_pitch)(job, cols)};
     s.low = numpool_max(s.start, 0);
@@ -197,9 +234,9 @@ static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *sc
     if (!single && (s.low > start || s.high < end))
         FN(fill_elements)(scratch + pixel, pixel, SLIDE_BESIDE);
     switch (2 * w->kernel + w->stride) {
-    case 2 * 2 + 1: (single ? FN(single_2_1) : FN(many_2_1))(&s); break;
-    case 2 * 2 + 2: (single ? FN(single_2_2) : FN(many_2_2))(&s); break;
-    case 2 * 3 + 1: (single ? FN(single_3_1) : FN(many_3_1))(&s); break;
-    default: (single ? FN(single_3_2) : FN(many_3_2))(&s);
+    case 2 * 2 + 1: (single ? FN(rows_2_1) : FN(many_2_1))(&s); break;
+    case 2 * 2 + 2: (single ? FN(rows_2_2) : FN(many_2_2))(&s); break;
+    case 2 * 3 + 1: (single ? FN(rows_3_1) : FN(many_3_1))(&s); break;
+    default: (single ? FN(rows_3_2) : FN(many_3_2))(&s);
     }
 }

@@ -88,16 +88,13 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
         const ptrdiff_t number = at / job->h.out, first = at % job->h.out;
         const char *plane = job->x.data + numpool_lead(job, job->x.lead, number);
         char *out = job->y.data + numpool_lead(job, job->y.lead, number) + first * job->y.row + tile->col0 * SLIDE_SIZE;
-        const char *lowest = plane + start * ELEM_SIZE, *end = job->x.end - s->pitch;
-        /* the rows over which vectors stay in the array; a negative stride leaves none */
-        const ptrdiff_t low = lowest < job->x.data ? 1 + (job->x.data - lowest - 1) / numpool_max(x_row, 1) : 0;
-        const ptrdiff_t high = end < lowest || x_row < 0 ? 0 : x_row == 0 ? in : (end - lowest) / x_row + 1;
         next_plane = numpool_min(tile->row1, at - first + job->h.out);
         const ptrdiff_t rows = next_plane - at;
-        ptrdiff_t r = 0, y = first * stride - before;
+        ptrdiff_t low, high, r = 0, y = first * stride - before;
+        FN(rows_inside)(s, plane, &low, &high);
 #if SLIDE_HOP == SLIDE_KERNEL
         if (s->low == start && s->high == start + cols * SLIDE_HOP && y >= low)
-            for (const ptrdiff_t stop = numpool_min(high, in) - SLIDE_KERNEL;
+            for (const ptrdiff_t stop = high - SLIDE_KERNEL;
                  r < rows && y <= stop && (cols >= LANES || out + LANES * SLIDE_SIZE <= limit);
                  r++, y += stride, out += y_row)
                 NAME_(tiles)(plane + y * x_row + start * ELEM_SIZE, x_row, cols, out, f);
@@ -137,6 +134,103 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
 }
 
 #define SLIDE_KEPT (SLIDE_KERNEL - SLIDE_HOP) /* columns that a window shares with the next, folded down, in scratch */
+#if LANES >= 8
+#define SLIDE_WINDOWS ((LANES - SLIDE_KERNEL) / SLIDE_HOP + 1) /* of the columns of one vector */
+
+/* The vectors of a row of the image, each of some windows' columns. */
+ALWAYS_INLINE void NAME_(narrow_row)(const char *p, const FN(ivec) *present, int vectors, FN(vec) *v)
+{
+#pragma GCC unroll 4
+    for (int q = 0; q < vectors; q++) {
+        const FN(vec) x = FN(down_window)(p + q * SLIDE_WINDOWS * SLIDE_HOP * ELEM_SIZE, 0, 1, NULL);
+        v[q] = SELECT(FN(vec), FN(ivec), present[q], x, FN(identity)());
+    }
+}
+
+/* All columns of a plane at once, in so many vectors (a constant): rows that the next windows share stay in registers. A vector
+ * of results spills over those behind it, which follow. */
+ALWAYS_INLINE void NAME_(narrow)(const FN(sliding) *given, int vectors)
+{
+    const FN(sliding) copy = *given, *s = &copy; /* a copy: stores through char * may not change it */
+    const numpool_job *job = s->job;
+    const numpool_tile *tile = s->tile;
+    const numpool_fold fold = s->fold, *f = &fold;
+    const ptrdiff_t cols = tile->col1 - tile->col0, x_row = job->x.row, y_row = job->y.row;
+    const ptrdiff_t spill = ((vectors - 1) * SLIDE_WINDOWS + LANES) * SLIDE_SIZE;
+    const char *limit = tile->limit;
+    FN(ivec) present[NUMPOOL_NARROW];
+    (void)f;
+#pragma GCC unroll 4
+    for (int q = 0; q < vectors; q++)
+        present[q] = FN(present)(s, s->start + q * SLIDE_WINDOWS * SLIDE_HOP);
+    for (ptrdiff_t at = tile->row0, next_plane; at < tile->row1; at = next_plane) {
+        const ptrdiff_t number = at / job->h.out, first = at % job->h.out;
+        const char *plane = job->x.data + numpool_lead(job, job->x.lead, number);
+        char *out = job->y.data + numpool_lead(job, job->y.lead, number) + first * y_row + tile->col0 * SLIDE_SIZE;
+        next_plane = numpool_min(tile->row1, at - first + job->h.out);
+        FN(vec) row[SLIDE_KERNEL][NUMPOOL_NARROW];
+        ptrdiff_t low, high, y = first * SLIDE_HOP - job->h.before;
+        FN(rows_inside)(s, plane, &low, &high);
+        const size_t inside = (size_t)(high - low);
+        const char *p = plane + s->start * ELEM_SIZE + y * x_row;
+#define NARROW_ROW(t) \
+    NAME_(narrow_row)((size_t)(y - low) < inside ? p : FN(other_row)(s, plane, y), present, vectors, row[t]), y++, p += x_row
+#pragma GCC unroll 4
+        for (int t = 0; t < SLIDE_KEPT; t++)
+            NARROW_ROW(t);
+        for (ptrdiff_t r = at; r < next_plane; r++, out += y_row) {
+#pragma GCC unroll 4
+            for (int t = SLIDE_KEPT; t < SLIDE_KERNEL; t++) {
+                __builtin_prefetch(p + PREFETCH_FURTHER);
+                NARROW_ROW(t);
+            }
+            const int whole = out + spill <= limit;
+#pragma GCC unroll 4
+            for (int q = 0; q < vectors; q++) {
+                FN(vec) tap[SLIDE_KERNEL];
+#pragma GCC unroll 4
+                for (int t = 0; t < SLIDE_KERNEL; t++)
+                    tap[t] = row[t][q];
+                const FN(vec) v = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
+#pragma GCC unroll 4
+                for (int t = 0; t < SLIDE_KERNEL; t++)
+                    tap[t] = FN(shifted)(v, v, t);
+                FN(vec) x = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
+#if SLIDE_HOP == 2
+                x = FN(evens)(x, x);
+#endif
+                char *d = out + q * SLIDE_WINDOWS * SLIDE_SIZE;
+                if (__builtin_expect(whole, 1))
+                    SLIDE_PUT(d, x, f);
+                else
+                    FN(slide_last)(d, x, numpool_min(SLIDE_WINDOWS, cols - q * SLIDE_WINDOWS), f);
+#pragma GCC unroll 4
+                for (int t = 0; t < SLIDE_KEPT; t++)
+                    row[t][q] = row[t + SLIDE_HOP][q];
+            }
+        }
+#undef NARROW_ROW
+    }
+}
+static __attribute__((noinline)) void NAME_(narrow_1)(const FN(sliding) *s) { NAME_(narrow)(s, 1); }
+static __attribute__((noinline)) void NAME_(narrow_2)(const FN(sliding) *s) { NAME_(narrow)(s, 2); }
+static __attribute__((noinline)) void NAME_(narrow_3)(const FN(sliding) *s) { NAME_(narrow)(s, 3); }
+static __attribute__((noinline)) void NAME_(narrow_4)(const FN(sliding) *s) { NAME_(narrow)(s, 4); }
+#endif
+
+/* Rows of single lanes. */
+static void NAME_(rows)(const FN(sliding) *s)
+{
+#if LANES >= 8
+    switch (FN(narrow_vectors)(s->job, s->tile->col1 - s->tile->col0)) {
+    case 1: NAME_(narrow_1)(s); return;
+    case 2: NAME_(narrow_2)(s); return;
+    case 3: NAME_(narrow_3)(s); return;
+    case 4: NAME_(narrow_4)(s); return;
+    }
+#endif
+    NAME_(single)(s);
+}
 
 /* Lanes of a window from i on; `beside`: the columns that it does not share with the window before. */
 ALWAYS_INLINE void NAME_(one_vector)(const FN(sliding) *s, const FN(column) *beside, char *d, char *const *kept, int far,
@@ -238,5 +332,6 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
 }
 #undef NAME_
 #undef SLIDE_KEPT
+#undef SLIDE_WINDOWS
 #undef SLIDE_KERNEL
 #undef SLIDE_HOP

@@ -60,7 +60,7 @@ ALWAYS_INLINE void FN(spread_taps)(FN(spread) *s, const numpool_fold *given, ptr
         char *here = s->shares[1]; /* another place: the last vector overlaps the one before it */
         for (ptrdiff_t i = 0; i < f.n; i += LANES) {
             i = numpool_min(i, f.n - LANES);
-            const SUM(vec) share = FN(quotient)(SUM(load_element)(f.src + r * f.src_pitch + i * ELEM_SIZE), f.divisor);
+            const SUM(vec) share = FN(quotient)(SUM(load_element)(f.src + r * f.src_pitch + i * ELEM_SIZE), f.by);
             const SUM(evec) own = FN(narrow)(share);
             char *to = f.dst + r * f.dst_pitch + i * ELEM_SIZE;
             for (ptrdiff_t t = 0; t < shared; t++)
@@ -109,7 +109,7 @@ static void FN(spread_row)(FN(spread) *s, const char *grad, char *to)
         next = start < 0 || room < 0 ? c + 1 : numpool_min(frame->last, c + 1 + room / w->stride); /* inside the tile */
         numpool_fold f = {.src = grad + c * job->y.pixel, .src_pitch = job->y.pixel, .rows = next - c, .n = frame->lanes,
                           .dst = to + low * pixel, .dst_pitch = w->stride * pixel, .step = pixel,
-                          .taps = numpool_max(0, high - low), .divisor = job->divisor};
+                          .taps = numpool_max(0, high - low), .by = numpool_by_of(job->divisor)};
         if (c >= frame->last) {
             next = windows;
             f.rows = 1;

@@ -7,6 +7,7 @@ import numpy as np
 
 FLAT_MASKS: int
 FLAT_TAPS: int
+NARROW: int
 PART: int
 SMALL_ROWS: int
 TURNED: int
