@@ -170,6 +170,8 @@ typedef struct {
 /* Elements that are moved while a part of the next plane is fetched, and indices that are compared at once. */
 #define NUMPOOL_MEANWHILE 16
 #define NUMPOOL_TOGETHER 16
+/* Planes whose windows take turns where one plane's would wait for each other. */
+#define NUMPOOL_IN_TURN 4
 
 /* --- geometry shared by every block ------------------------------------------------------------------------------ */
 

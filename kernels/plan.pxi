@@ -151,14 +151,17 @@ cdef class Plan:
         """The blocks of the call, or of one pass of an extremum's gradient."""
         cdef const numpool_job *job = &self.job
         cdef Grid grid
-        cdef ptrdiff_t lanes
+        cdef ptrdiff_t planes, some, lanes
         grid.rows, grid.cols, grid.lanes = self.rows, self.cols, job.lanes
         grid.block_rows, grid.block_cols, grid.block_lanes = self.block_rows, self.block_cols, self.block_lanes
         if self.operation == EXTREMUM_BACKWARD and gradient != NUMPOOL_GATHER:
             planes = self.rows // job.h.size
             grid.block_cols = grid.cols
             if gradient == NUMPOOL_SCATTER:
-                grid.block_rows = (planes + MOST_SHARES - 1) // MOST_SHARES * job.h.size
+                some = (planes + MOST_SHARES - 1) // MOST_SHARES
+                if job.lanes == 1:
+                    some = min((some + NUMPOOL_IN_TURN - 1) // NUMPOOL_IN_TURN * NUMPOOL_IN_TURN, (planes + threads - 1) // threads)
+                grid.block_rows = some * job.h.size
             else:
                 grid.rows, grid.cols = planes * job.h.out, job.w.out
             if gradient == NUMPOOL_CHECK:

@@ -228,7 +228,8 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
     return bad;
 }
 
-/* Whether planes of single lanes lie one behind the other, and positions count the elements of each. */
+/* Whether planes of single lanes lie one behind the other, and positions count the elements of each: most are small, and what is
+ * done once a plane counts. */
 static int FN(is_stack)(const numpool_job *job)
 {
     const ptrdiff_t in = job->h.in * job->w.in, out = job->h.out * job->w.out;
@@ -239,24 +240,51 @@ static int FN(is_stack)(const numpool_job *job)
                    && job->y.lead[0] == out * ELEM_SIZE && job->index.lead[0] == out * job->index_size));
 }
 
-/* The windows of such planes: most are small, and what is done once a plane counts. While gradients are scattered over one, the
- * next one is fetched. */
+/* Windows of so many of these planes (a constant), one of each in turn: neighbours that overlap often name one place, and the
+ * second waits for the first. While gradients are scattered over some planes, the next ones are fetched, `ahead` bytes of each a
+ * window. */
+ALWAYS_INLINE int FN(scatter_planes)(const uint64_t *index, const ACC *grad, ACC *sums, ptrdiff_t in, ptrdiff_t out, int planes,
+                                     ptrdiff_t ahead)
+{
+    const ptrdiff_t most = ahead ? NUMPOOL_MEANWHILE : out, share = planes * ahead;
+    int bad = 0;
+    memset(sums, 0, planes * in * ACC_SIZE);
+    for (ptrdiff_t i = 0, next; i < out; i = next) {
+        next = numpool_min(i + most, out);
+        if (ahead)
+            numpool_fetch((const char *)(sums + planes * in) + i * share, (next - i) * share);
+        if (planes == 1) {
+            bad |= FN(add_positions)((const char *)(index + i), 8, (const char *)(grad + i), ACC_SIZE, next - i, 1, 0, (uint64_t)in,
+                                     1, sums);
+            continue;
+        }
+#pragma GCC unroll 4
+        for (; i < next; i++)
+#pragma GCC unroll 4
+            for (int p = 0; p < planes; p++)
+                bad = FN(add_lanes)(index + p * out + i, grad + p * out + i, 1, 0, (uint64_t)in, 1, sums + p * in, bad);
+    }
+    return bad;
+}
+
 static int FN(scatter_stack)(const numpool_job *job, ptrdiff_t first, ptrdiff_t last)
 {
     const ptrdiff_t in = job->h.in * job->w.in, out = job->h.out * job->w.out;
-    const int far = job->x.end - job->x.data > NUMPOOL_NEAR;
-    const ptrdiff_t most = far ? NUMPOOL_MEANWHILE : out, share = in * ACC_SIZE / out; /* bytes of a plane, by windows */
-    const char *index = job->index.data + first * out * 8, *grad = job->y.data + first * out * ELEM_SIZE;
+    const ptrdiff_t ahead = job->x.end - job->x.data > NUMPOOL_NEAR ? in * ACC_SIZE / out : 0;
+    const uint64_t *index = (const uint64_t *)(const void *)job->index.data + first * out;
+    const ACC *grad = (const ACC *)(const void *)job->y.data + first * out;
     ACC *sums = (ACC *)(void *)job->x.data + first * in;
+    const ptrdiff_t most = job->h.kernel > job->h.stride || job->w.kernel > job->w.stride ? NUMPOOL_IN_TURN : 1;
     int bad = 0;
-    for (ptrdiff_t plane = first; plane < last; plane++, sums += in) {
-        memset(sums, 0, in * ACC_SIZE);
-        for (ptrdiff_t i = 0, some; i < out; i += some, index += some * 8, grad += some * ELEM_SIZE) {
-            some = numpool_min(most, out - i);
-            if (far)
-                numpool_fetch((const char *)(sums + in) + i * share, some * share);
-            bad |= FN(add_positions)(index, 8, grad, ACC_SIZE, some, 1, 0, (uint64_t)in, 1, sums);
-        }
+    for (ptrdiff_t plane = first, some; plane < last; plane += some) {
+        some = numpool_min(most, last - plane);
+        bad |= some == 4   ? FN(scatter_planes)(index, grad, sums, in, out, 4, ahead)
+               : some == 3 ? FN(scatter_planes)(index, grad, sums, in, out, 3, ahead)
+               : some == 2 ? FN(scatter_planes)(index, grad, sums, in, out, 2, ahead)
+                           : FN(scatter_planes)(index, grad, sums, in, out, 1, ahead);
+        index += some * out;
+        grad += some * out;
+        sums += some * in;
     }
     return bad;
 }
