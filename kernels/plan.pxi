@@ -3,6 +3,7 @@
 cdef enum:
     MOST_SHARES = 64       # blocks of a pass that goes over whole planes, or over the indices alone
     LEAST_SHARE = 32       # lanes of such a block
+    MOST_GATHERED_ALONE = 4  # taps of a window up to which one thread gathers as well, by the longest vectors
     LEAST_GATHERED = 16    # lanes of a block that is gathered: the longest vector, of 4-byte elements
     MOST_SOURCES = 2       # arrays that a call reads
     LITTLE_SCRATCH = 2048  # bytes that are not worth an allocation
@@ -290,8 +291,10 @@ cdef class Plan:
         """The gradient of an extremum. Indices that name places of other windows are rare: only then are
         gradients scattered after all."""
         cdef int bad, gradient = self.job.gradient
-        if gradient == NUMPOOL_GATHER and threads == 1 and level_list[level_now].turns.vector_bytes < 64:
-            gradient = NUMPOOL_SCATTER  # as fast where vectors are short, but for threads that would share its pixels
+        cdef ptrdiff_t taps = self.job.h.kernel * self.job.w.kernel
+        short = level_list[level_now].turns.vector_bytes < 64
+        if gradient == NUMPOOL_GATHER and threads == 1 and (short or taps > MOST_GATHERED_ALONE):
+            gradient = NUMPOOL_SCATTER  # as fast, but for threads that would share its pixels
         bad = self.run(threads, out, arrays[0], arrays[1], gradient)
         if bad == NUMPOOL_FOREIGN:
             bad = self.run(threads, out, arrays[0], arrays[1], NUMPOOL_SCATTER)
