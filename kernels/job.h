@@ -161,7 +161,7 @@ typedef struct {
 
 /* Bytes of padded rows that argmax packs at once: a part of the first-level cache. */
 #define NUMPOOL_PACKED 8192
-/* Vectors that hold all columns of an image whose rows stay in registers, see slide.h, at most. */
+/* Units of vectors that hold the columns of windows whose rows stay in registers, see slide.h: as many as are one code. */
 #define NUMPOOL_NARROW 4
 
 /* Windows of an output row whose gradients are scattered at once. */

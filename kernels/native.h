@@ -69,6 +69,11 @@ ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
 }
 #endif
 
+/* Less than a vector of bytes from memory to memory: a store, where memcpy is a call */
+#if VECTOR_BYTES == 64
+#define NATIVE_COPY(to, from, bytes) _mm512_mask_storeu_epi8(to, ((__mmask64)1 << (bytes)) - 1, _mm512_loadu_si512(from))
+#endif
+
 /* Half a vector of floats as doubles, and back: GCC 12 does each quarter by itself and joins them, 7 instructions instead of 1 */
 #if VECTOR_BYTES == 64
 #define NATIVE_DOUBLES(x) _mm512_cvtps_pd(_mm512_castps512_ps256((__m512)(x)))

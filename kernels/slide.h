@@ -5,6 +5,8 @@
  *            lanes outside become the identity. Taps are shifts of one vector into the next (at stride 2: of their even
  *            and odd columns). The last vector of a row spills, below `limit` only; rows at the ends of the array are
  *            read in a copy.
+ *   narrow   the same where few vectors make a row: each holds all columns of some windows, so that no window needs another
+ *            vector, and they go down the image together; rows that the windows below share stay in registers.
  *   many     a vector holds lanes of one pixel, and a tap is a pixel's vector. All lanes of a window follow those of the
  *            window before: what is read is read in order, and columns are kept in scratch.
  *
@@ -95,27 +97,45 @@ ALWAYS_INLINE FN(vec) FN(shifted)(FN(vec) a, FN(vec) b, int by)
 /* Some of the last results of a row, none behind them. */
 static __attribute__((noinline)) void FN(slide_last)(char *d, FN(vec) x, ptrdiff_t n, const numpool_fold *f)
 {
-    char last[LANES * SLIDE_SIZE];
+    char last[VECTOR_BYTES];
     (void)f;
     SLIDE_PUT(last, x, f);
+#ifdef NATIVE_COPY
+    NATIVE_COPY(d, last, n * SLIDE_SIZE);
+#else
     memcpy(d, last, n * SLIDE_SIZE);
+#endif
+}
+#ifdef NATIVE_COPY
+#define NARROW_TWICE 1 /* rows may be cut in two, where the end of the first part must not spill */
+#else
+#define NARROW_TWICE 0
+#endif
+
+/* How many windows lie in so many vectors of columns. */
+ALWAYS_INLINE ptrdiff_t FN(unit_windows)(ptrdiff_t vectors, ptrdiff_t kernel, ptrdiff_t hop)
+{
+    return (vectors * LANES - kernel) / hop + 1;
 }
 
-/* How many vectors hold all columns of a row, each of those of some windows; 0: not so, where there would be more than are worth
- * it (measured). Windows that share no column are as fast by other vectors. */
-static int FN(narrow_vectors)(const numpool_job *job, ptrdiff_t cols)
+/* How many units of one vector (at stride 2, of two) hold the windows of a row; 0: they are not to be done so, as where more would
+ * be slower (measured). All columns that are not there lie in the first vector and the last unit. */
+static ptrdiff_t FN(narrow_units)(const numpool_job *job, ptrdiff_t cols)
 {
-    const ptrdiff_t kernel = job->w.kernel, hop = job->w.stride, windows = (LANES - kernel) / hop + 1;
-    const ptrdiff_t vectors = numpool_ceil_div(cols, numpool_max(windows, 1));
-    const int most = LANES < 8 || job->h.stride != hop ? 0 : hop == kernel ? 1 : hop > 1 && LANES < 16 ? 2 : NUMPOOL_NARROW;
-    return vectors <= most ? (int)vectors : 0;
+    const numpool_axis *w = &job->w;
+    const ptrdiff_t hop = w->stride, windows = numpool_max(1, FN(unit_windows)(hop, w->kernel, hop));
+    const ptrdiff_t units = numpool_ceil_div(cols, windows), last = (units - 1) * windows * hop - w->before;
+    const ptrdiff_t most = LANES < 8 || job->h.stride != hop ? 0 : NUMPOOL_NARROW * (NARROW_TWICE && hop == 1 ? 2 : 1);
+    /* windows that share nothing, of sums wider than their elements, are faster by other vectors */
+    const int other = hop == w->kernel && ACC_SIZE > ELEM_SIZE && cols > FN(unit_windows)(1, w->kernel, hop);
+    return !other && units <= most && w->before < w->kernel && last + w->kernel - hop <= w->in ? units : 0;
 }
 
-/* Whether there are such vectors, and few of their lanes idle: then they are faster than one long row (measured). */
-static int FN(fills_vectors)(const numpool_job *job, ptrdiff_t cols)
+/* Whether so few lanes are idle that this is faster than one long row (stride 1, measured). */
+static int FN(fills_units)(const numpool_job *job, ptrdiff_t cols)
 {
-    const ptrdiff_t windows = (LANES - job->w.kernel) / job->w.stride + 1, vectors = FN(narrow_vectors)(job, cols);
-    return vectors > 0 && cols * 8 >= vectors * windows * (LANES < 16 ? 7 : 5);
+    const ptrdiff_t units = FN(narrow_units)(job, cols), windows = FN(unit_windows)(1, job->w.kernel, 1);
+    return units > 0 && units <= NUMPOOL_NARROW && cols * 8 >= units * windows * (LANES < 16 ? 7 : 5);
 }
 
 /* --- many -------------------------------------------------------------------------------------------------------- */

@@ -135,46 +135,71 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
 
 #define SLIDE_KEPT (SLIDE_KERNEL - SLIDE_HOP) /* columns that a window shares with the next, folded down, in scratch */
 #if LANES >= 8
-#define SLIDE_WINDOWS ((LANES - SLIDE_KERNEL) / SLIDE_HOP + 1) /* of the columns of one vector */
-
-/* The vectors of a row of the image, each of some windows' columns. */
-ALWAYS_INLINE void NAME_(narrow_row)(const char *p, const FN(ivec) *present, int vectors, FN(vec) *v)
+/* Vectors of the columns of a row from p on, as many a unit as `size`. Columns that are not there are in the first vector (edge 2)
+ * or in the last unit. */
+ALWAYS_INLINE void NAME_(narrow_row)(const char *p, const FN(ivec) *edge, int units, int size, ptrdiff_t apart, FN(vec) *v)
 {
-#pragma GCC unroll 4
-    for (int q = 0; q < vectors; q++) {
-        const FN(vec) x = FN(down_window)(p + q * SLIDE_WINDOWS * SLIDE_HOP * ELEM_SIZE, 0, 1, NULL);
-        v[q] = SELECT(FN(vec), FN(ivec), present[q], x, FN(identity)());
+#pragma GCC unroll 8
+    for (int q = 0; q < units * size; q++) {
+        const int last = q / size == units - 1;
+        v[q] = FN(down_window)(p + (q / size * apart + q % size * LANES) * ELEM_SIZE, 0, 1, NULL);
+        if (last || q == 0)
+            v[q] = SELECT(FN(vec), FN(ivec), edge[last ? q % size : 2], v[q], FN(identity)());
     }
 }
 
-/* All columns of a plane at once, in so many vectors (a constant): rows that the next windows share stay in registers. A vector
- * of results spills over those behind it, which follow. */
-ALWAYS_INLINE void NAME_(narrow)(const FN(sliding) *given, int vectors)
+/* The windows of a unit: of one vector of columns, folded down, or of two. */
+ALWAYS_INLINE FN(vec) NAME_(narrow_windows)(const FN(vec) *v, int size)
+{
+    FN(vec) tap[SLIDE_KERNEL];
+#if SLIDE_HOP == 2
+    if (size == 2) {
+        const FN(vec) column[] = {FN(evens)(v[0], v[1]), FN(odds)(v[0], v[1])};
+        for (int t = 0; t < SLIDE_KERNEL; t++)
+            tap[t] = FN(shifted)(column[t % 2], column[t % 2], t / 2);
+        return FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
+    }
+#endif
+    (void)size;
+    for (int t = 0; t < SLIDE_KERNEL; t++)
+        tap[t] = FN(shifted)(v[0], v[0], t);
+    const FN(vec) x = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
+#if SLIDE_HOP == 2
+    return FN(evens)(x, x);
+#else
+    return x;
+#endif
+}
+
+/* Windows from column `from` of a tile on, in so many units (a constant): each holds all columns of its windows, and the rows that
+ * the windows below share stay in registers. A vector of results spills over those behind it, which follow; over the next row
+ * only where `spills`. */
+ALWAYS_INLINE void NAME_(narrow)(const FN(sliding) *given, ptrdiff_t from, int units, int size, int spills)
 {
     const FN(sliding) copy = *given, *s = &copy; /* a copy: stores through char * may not change it */
     const numpool_job *job = s->job;
     const numpool_tile *tile = s->tile;
     const numpool_fold fold = s->fold, *f = &fold;
-    const ptrdiff_t cols = tile->col1 - tile->col0, x_row = job->x.row, y_row = job->y.row;
-    const ptrdiff_t spill = ((vectors - 1) * SLIDE_WINDOWS + LANES) * SLIDE_SIZE;
-    const char *limit = tile->limit;
-    FN(ivec) present[NUMPOOL_NARROW];
+    const ptrdiff_t windows = FN(unit_windows)(size, SLIDE_KERNEL, SLIDE_HOP), cols = tile->col1 - tile->col0 - from;
+    const ptrdiff_t start = s->start + from * SLIDE_HOP, far = start + (units - 1) * windows * SLIDE_HOP;
+    const ptrdiff_t x_row = job->x.row, y_row = job->y.row;
+    const FN(ivec) edge[] = {FN(present)(s, far), FN(present)(s, far + LANES), FN(present)(s, start)};
+    const char *limit = spills ? tile->limit : NULL;
     (void)f;
-#pragma GCC unroll 4
-    for (int q = 0; q < vectors; q++)
-        present[q] = FN(present)(s, s->start + q * SLIDE_WINDOWS * SLIDE_HOP);
     for (ptrdiff_t at = tile->row0, next_plane; at < tile->row1; at = next_plane) {
         const ptrdiff_t number = at / job->h.out, first = at % job->h.out;
         const char *plane = job->x.data + numpool_lead(job, job->x.lead, number);
-        char *out = job->y.data + numpool_lead(job, job->y.lead, number) + first * y_row + tile->col0 * SLIDE_SIZE;
+        char *out = job->y.data + numpool_lead(job, job->y.lead, number) + first * y_row + (tile->col0 + from) * SLIDE_SIZE;
         next_plane = numpool_min(tile->row1, at - first + job->h.out);
-        FN(vec) row[SLIDE_KERNEL][NUMPOOL_NARROW];
+        FN(vec) row[SLIDE_KERNEL][2 * NUMPOOL_NARROW];
         ptrdiff_t low, high, y = first * SLIDE_HOP - job->h.before;
         FN(rows_inside)(s, plane, &low, &high);
         const size_t inside = (size_t)(high - low);
-        const char *p = plane + s->start * ELEM_SIZE + y * x_row;
+        const char *p = plane + start * ELEM_SIZE + y * x_row;
 #define NARROW_ROW(t) \
-    NAME_(narrow_row)((size_t)(y - low) < inside ? p : FN(other_row)(s, plane, y), present, vectors, row[t]), y++, p += x_row
+    NAME_(narrow_row)((size_t)(y - low) < inside ? p : FN(other_row)(s, plane, y) + from * SLIDE_HOP * ELEM_SIZE, edge, units, \
+                      size, windows * SLIDE_HOP, row[t]), \
+        y++, p += x_row
 #pragma GCC unroll 4
         for (int t = 0; t < SLIDE_KEPT; t++)
             NARROW_ROW(t);
@@ -184,49 +209,76 @@ ALWAYS_INLINE void NAME_(narrow)(const FN(sliding) *given, int vectors)
                 __builtin_prefetch(p + PREFETCH_FURTHER);
                 NARROW_ROW(t);
             }
-            const int whole = out + spill <= limit;
-#pragma GCC unroll 4
-            for (int q = 0; q < vectors; q++) {
+            FN(vec) v[2 * NUMPOOL_NARROW];
+#pragma GCC unroll 8
+            for (int q = 0; q < units * size; q++) {
                 FN(vec) tap[SLIDE_KERNEL];
 #pragma GCC unroll 4
                 for (int t = 0; t < SLIDE_KERNEL; t++)
                     tap[t] = row[t][q];
-                const FN(vec) v = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
-#pragma GCC unroll 4
-                for (int t = 0; t < SLIDE_KERNEL; t++)
-                    tap[t] = FN(shifted)(v, v, t);
-                FN(vec) x = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
-#if SLIDE_HOP == 2
-                x = FN(evens)(x, x);
-#endif
-                char *d = out + q * SLIDE_WINDOWS * SLIDE_SIZE;
-                if (__builtin_expect(whole, 1))
-                    SLIDE_PUT(d, x, f);
-                else
-                    FN(slide_last)(d, x, numpool_min(SLIDE_WINDOWS, cols - q * SLIDE_WINDOWS), f);
+                v[q] = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
 #pragma GCC unroll 4
                 for (int t = 0; t < SLIDE_KEPT; t++)
                     row[t][q] = row[t + SLIDE_HOP][q];
+            }
+#pragma GCC unroll 4
+            for (int u = 0; u < units; u++) {
+                char *d = out + u * windows * SLIDE_SIZE;
+                const FN(vec) x = NAME_(narrow_windows)(v + u * size, size);
+                if (u * windows + LANES <= cols || d + LANES * SLIDE_SIZE <= limit)
+                    SLIDE_PUT(d, x, f);
+                else
+                    FN(slide_last)(d, x, numpool_min(windows, cols - u * windows), f);
             }
         }
 #undef NARROW_ROW
     }
 }
-static __attribute__((noinline)) void NAME_(narrow_1)(const FN(sliding) *s) { NAME_(narrow)(s, 1); }
-static __attribute__((noinline)) void NAME_(narrow_2)(const FN(sliding) *s) { NAME_(narrow)(s, 2); }
-static __attribute__((noinline)) void NAME_(narrow_3)(const FN(sliding) *s) { NAME_(narrow)(s, 3); }
-static __attribute__((noinline)) void NAME_(narrow_4)(const FN(sliding) *s) { NAME_(narrow)(s, 4); }
+#define SLIDE_UNIT (SLIDE_HOP == 1 ? 1 : 2)
+static __attribute__((noinline)) void NAME_(narrow_1)(const FN(sliding) *s, ptrdiff_t from, int spills)
+{
+    NAME_(narrow)(s, from, 1, SLIDE_UNIT, spills);
+}
+static __attribute__((noinline)) void NAME_(narrow_2)(const FN(sliding) *s, ptrdiff_t from, int spills)
+{
+    NAME_(narrow)(s, from, 2, SLIDE_UNIT, spills);
+}
+static __attribute__((noinline)) void NAME_(narrow_3)(const FN(sliding) *s, ptrdiff_t from, int spills)
+{
+    NAME_(narrow)(s, from, 3, SLIDE_UNIT, spills);
+}
+static __attribute__((noinline)) void NAME_(narrow_4)(const FN(sliding) *s, ptrdiff_t from, int spills)
+{
+    NAME_(narrow)(s, from, 4, SLIDE_UNIT, spills);
+}
+#if SLIDE_HOP == 2
+static __attribute__((noinline)) void NAME_(narrow_half)(const FN(sliding) *s) { NAME_(narrow)(s, 0, 1, 1, 1); }
+#endif
+#undef SLIDE_UNIT
 #endif
 
 /* Rows of single lanes. */
 static void NAME_(rows)(const FN(sliding) *s)
 {
 #if LANES >= 8
-    switch (FN(narrow_vectors)(s->job, s->tile->col1 - s->tile->col0)) {
-    case 1: NAME_(narrow_1)(s); return;
-    case 2: NAME_(narrow_2)(s); return;
-    case 3: NAME_(narrow_3)(s); return;
-    case 4: NAME_(narrow_4)(s); return;
+    const ptrdiff_t cols = s->tile->col1 - s->tile->col0, units = FN(narrow_units)(s->job, cols);
+    if (units) {
+#if SLIDE_HOP == 2
+        if (cols <= FN(unit_windows)(1, SLIDE_KERNEL, SLIDE_HOP)) {
+            NAME_(narrow_half)(s);
+            return;
+        }
+#endif
+        const ptrdiff_t windows = FN(unit_windows)(SLIDE_HOP == 1 ? 1 : 2, SLIDE_KERNEL, SLIDE_HOP);
+        const int spills = units <= NUMPOOL_NARROW;
+        for (ptrdiff_t u = 0; u < units; u += NUMPOOL_NARROW)
+            switch (numpool_min(units - u, NUMPOOL_NARROW)) {
+            case 1: NAME_(narrow_1)(s, u * windows, spills); break;
+            case 2: NAME_(narrow_2)(s, u * windows, spills); break;
+            case 3: NAME_(narrow_3)(s, u * windows, spills); break;
+            default: NAME_(narrow_4)(s, u * windows, spills);
+            }
+        return;
     }
 #endif
     NAME_(single)(s);
@@ -332,6 +384,5 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
 }
 #undef NAME_
 #undef SLIDE_KEPT
-#undef SLIDE_WINDOWS
 #undef SLIDE_KERNEL
 #undef SLIDE_HOP

@@ -25,6 +25,7 @@
 #undef LINES
 #undef THROUGH
 #undef SLIDES
+#undef NARROW_TWICE
 #undef SLIDE_PUT
 #undef SLIDE_SIZE
 #undef SLIDE_NOTHING

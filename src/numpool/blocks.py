@@ -264,13 +264,11 @@ def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
     return are_alike(operation, divisor) and regular and few and h.kernel <= most and w.kernel <= taps
 
 
-def fills_vectors(w: Axis, lanes: int) -> bool:
-    """Whether vectors that hold all columns of some windows (narrow rows, see slide.h) have few idle lanes."""
-    windows = (lanes - w.kernel) // w.stride + 1
-    if windows < 1 or lanes < 8:
-        return False
-    vectors = -(-w.out // windows)
-    return vectors <= (2 if lanes < 16 else _kernels.NARROW) and w.out * 8 >= vectors * windows * (7 if lanes < 16 else 5)
+def is_narrow(w: Axis, lanes: int) -> bool:
+    """Whether vectors hold all columns of windows 2 apart, few lanes idle, and their rows stay in registers (slide.h)."""
+    one, two = ((vectors * lanes - w.kernel) // 2 + 1 for vectors in (1, 2))
+    filled = w.out > one or w.out * 8 >= one * (7 if lanes < 16 else 5)
+    return lanes >= 8 and filled and w.out <= _kernels.NARROW * two
 
 
 def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: Lying, y: Lying, divisor: int) -> bool:
@@ -365,9 +363,9 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     comparable = operation == "argmax" and name_of(dtype) in ("float32", "float64")  # else indices need a pass before
     if all(a.kernel <= a.stride for a in axes) and (comparable or not arg):
         return False  # each element is read once, by whole vectors where planes follow each other
-    if is_slid(operation, h, w, divisor) and h.stride == w.stride and fills_vectors(w, lanes):
-        return False
     if w.stride == 2:
+        if not arg and is_slid(operation, h, w, divisor) and h.stride == 2 and is_narrow(w, lanes):
+            return False
         return 4 * w.out <= lanes * (3 * kernel - 6 + (arg and not w.inside))
     if w.out < lanes and 4 * w.out <= lanes * (kernel - 1):
         return True
