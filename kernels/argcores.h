@@ -14,8 +14,9 @@ typedef struct {
     ptrdiff_t value_pitch, index_pitch, index_size;
     int positions;            /* the index is a position, else the tap, in index_size bytes: 1, or those of ACC */
     int64_t base, fall, move; /* position of tap 0, and its step from row to row and from element to element */
-    ptrdiff_t until, period;  /* rows of the first plane, and of each other one where planes follow without a gap */
-    int64_t jump;             /* between two planes, beyond `fall` */
+    ptrdiff_t until, period;  /* rows of the first plane, and of each other one where planes follow each other */
+    ptrdiff_t src_jump;       /* between two planes, beyond `src_pitch` */
+    int64_t jump;             /* the same of positions, beyond `fall` */
 } numpool_small;
 
 /* Bytes of a pixel up to which strips are worth their while for one row of taps out of three; longer ones are read in order. */
@@ -47,7 +48,8 @@ typedef struct {
     ptrdiff_t made, pick; /* few lanes at a stride: windows are made at every pixel, this many, and each pick-th taken */
     int offsets;       /* taps are positions from tap 0 */
     int spills;        /* rows shorter than a vector: direct where there is room behind them */
-    int tall;          /* no gap between planes and no window across it: they go as one */
+    int tall;          /* planes follow each other and no window is clipped: they go as one */
+    ptrdiff_t jump;    /* then, rows that windows leave between two, in bytes */
     char *packed, *best, *skipped;
 } numpool_way;
 

@@ -179,8 +179,9 @@ static ptrdiff_t FN(small_way)(const numpool_job *job, const numpool_elements *e
     way->as_is = clipped || (comparable && close && even && at.left + at.right == 0 && w->kernel >= w->stride
                              && job->x.row > 0 && (way->direct || !spills) && (direct || cols * lanes >= LANES));
     way->tall = way->as_is && way->direct && !clipped && alike && h->kernel <= h->stride && h->before == 0
-                && h->in == h->out * h->stride && job->leads == 1 && job->x.lead[0] == h->in * job->x.row
+                && (h->out - 1) * h->stride + h->kernel <= h->in && job->leads == 1 && job->x.lead[0] == h->in * job->x.row
                 && job->y.lead[0] == h->out * job->y.row;
+    way->jump = way->tall ? (h->in - h->out * h->stride) * job->x.row : 0;
     if (scratch && (!way->as_is || spills)) {
         SIGNED(ACC_SIZE) *first = (SIGNED(ACC_SIZE) *)(void *)way->skipped;
         ptrdiff_t inner, outer;
@@ -204,7 +205,8 @@ static ptrdiff_t FN(safe_rows)(const numpool_job *job, const numpool_tile *tile,
     const ptrdiff_t from = way->as_is ? job->x.end - src - read : 0;
     if (to < 0 || from < 0)
         return 0;
-    return numpool_min(to / job->y.row, way->as_is ? from / row : PTRDIFF_MAX - 1) + 1;
+    const ptrdiff_t jump = numpool_max(way->jump, 0), most = (from - jump) / (row + numpool_ceil_div(jump, job->h.out));
+    return numpool_min(to / job->y.row, way->as_is ? numpool_max(most, 0) : PTRDIFF_MAX - 1) + 1;
 }
 
 /* Rows [first, last) of one plane, or, where it is `tall`, of the planes from there on. */
@@ -263,7 +265,7 @@ static void FN(small_windows)(const numpool_job *job, const numpool_elements *el
                 .index_pitch = index_row, .index_size = direct ? job->index_size : ACC_SIZE,
                 .positions = direct && !job->window_index, .base = to.position + numpool_origin(job, tile, r, c),
                 .fall = h->stride * job->position.row, .move = lanes == 1 ? move : job->position.lane,
-                .until = way->tall ? h->out - r : below - r, .period = h->out,
+                .until = way->tall ? h->out - r : below - r, .period = h->out, .src_jump = way->jump,
                 .jump = job->position.lead[0] - h->out * h->stride * job->position.row};
             if (!f.taps_y || !f.taps_x) {
                 for (ptrdiff_t i = 0; i < f.rows; i++)

@@ -54,9 +54,11 @@ ALWAYS_INLINE void FN(put_index)(const numpool_small *f, ptrdiff_t row, ptrdiff_
         memcpy(index, &steps, sizeof steps);
 #else
         const FN(position) low = steps + __builtin_convertvector(HALF(tap, 0), FN(position));
+        memcpy(index, &low, sizeof low);
+        if (f->n <= LANES_8)
+            return;
         steps += LANES_8 * f->move;
         const FN(position) high = steps + __builtin_convertvector(HALF(tap, LANES_8), FN(position));
-        memcpy(index, &low, sizeof low);
         memcpy(index + sizeof low, &high, sizeof high);
 #endif
     } else {
@@ -99,6 +101,7 @@ ALWAYS_INLINE void FN(small_rows)(const numpool_small *given, int taps_y, int ke
             if (until-- == 0) {
                 until = f->period - 1;
                 at += f->jump;
+                p += f->src_jump;
             }
             for (ptrdiff_t i = 0; i < last; i += LANES)
                 FN(small_window)(f, p + i * size, r, i, row, FN(first_taps)(f, r, i), at, steps, taps_y, 0, taps_x, halves);
