@@ -3,6 +3,8 @@
 cdef enum:
     MOST_SHARES = 64       # blocks of a pass that goes over whole planes, or over the indices alone
     LEAST_SHARE = 32       # lanes of such a block
+    LEAST_SHARED = 49      # taps of a window from which threads share the lanes of pixels that are scattered to: of smaller
+                           # ones so many places are written that their lines move from processor to processor
     MOST_GATHERED_ALONE = 4  # taps of a window up to which one thread gathers as well, by the longest vectors
     LEAST_GATHERED = 16    # lanes of a block that is gathered: the longest vector, of 4-byte elements
     MOST_SOURCES = 2       # arrays that a call reads
@@ -171,7 +173,8 @@ cdef class Plan:
         grid.block_lanes = min(grid.block_lanes, grid.lanes)
         grid.col_blocks = (grid.cols + grid.block_cols - 1) // grid.block_cols
         windows = (grid.rows + grid.block_rows - 1) // grid.block_rows * grid.col_blocks
-        if windows < threads:  # they share the lanes
+        few = gradient == NUMPOOL_SCATTER and job.h.kernel * job.w.kernel < LEAST_SHARED
+        if windows < threads and not few:  # they share the lanes
             lanes = max(LEAST_SHARE, grid.lanes // threads // LEAST_SHARE * LEAST_SHARE)
             if gradient != NUMPOOL_GATHER or not 0 < grid.lanes % lanes < LEAST_GATHERED:
                 grid.block_lanes = min(grid.block_lanes, lanes)
