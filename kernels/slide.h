@@ -135,7 +135,7 @@ static ptrdiff_t FN(narrow_units)(const numpool_job *job, ptrdiff_t cols)
 static int FN(fills_units)(const numpool_job *job, ptrdiff_t cols)
 {
     const ptrdiff_t units = FN(narrow_units)(job, cols), windows = FN(unit_windows)(1, job->w.kernel, 1);
-    return units > 0 && units <= NUMPOOL_NARROW && cols * 8 >= units * windows * (LANES < 16 ? 7 : 5);
+    return units > 0 && units <= NUMPOOL_NARROW && cols * 100 >= units * windows * (LANES < 16 ? 88 : 60);
 }
 
 /* --- many -------------------------------------------------------------------------------------------------------- */
