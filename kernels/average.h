@@ -194,7 +194,11 @@ ALWAYS_INLINE FN(vec) FN(load_few)(const char *p) { return FN(load_element)(p); 
 #define STAGE down
 #define SOURCE_SIZE ELEM_SIZE
 #define TARGET_SIZE ACC_SIZE
+#if VECTOR_BYTES == 64 && KIND == KIND_FLOAT && ELEM_SIZE == 4 && !IN_PAIRS /* few are read by half a vector */
+#define TAP(p, t, f) ((f) && (f)->n <= LANES / 2 ? (FN(tree))NATIVE_FEW(p, ELEM_SIZE) : FN(load_element)(p))
+#else
 #define TAP(p, t, f) FN(load_element)(p)
+#endif
 #define PUT(d, x, f) TALL_STORE(d, x, f)
 #define PREFETCH PREFETCH_ROWS
 #define FIRST_VECTOR(p, n) ALIGNED_VECTOR(p, n)

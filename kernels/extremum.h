@@ -101,6 +101,8 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define TARGET_SIZE ACC_SIZE
 #if KIND == KIND_HALF
 #define TAP(p, t, f) FN(key)(FN(load)(p))
+#elif VECTOR_BYTES == 64 && KIND == KIND_FLOAT && ELEM_SIZE == 4 /* few are read by half a vector */
+#define TAP(p, t, f) ((f) && (f)->n <= LANES / 2 ? (FN(vec))NATIVE_FEW(p, ELEM_SIZE) : FN(load)(p))
 #else
 #define TAP(p, t, f) FN(load)(p)
 #endif
