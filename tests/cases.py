@@ -130,12 +130,13 @@ SHAPES = [
     Case("wide row, stride 3", (1, 1, 4, 259), 3, 3, 1),
 ]
 
-# Tails: every width through two AVX-512 float32 vectors, then the neighbours of larger multiples of a vector, and of what
-# vectors hold of the columns of some windows (narrow rows, slide.h).
+# Tails: every width through two AVX-512 float32 vectors, then the neighbours of larger multiples of a vector, and of
+# what vectors hold of the columns of some windows (narrow rows, slide.h).
 WIDTHS = [
     Case(f"width {w}: {name}", (1, 2, 4, w), k, s, p)
     for w in [*range(1, 34), 42, 43, 47, 48, 49, 56, 57, 58, 60, 61, 63, 64, 65, 127, 128, 129]
-    for name, k, s, p in [("halved", (2, min(w, 2)), None, 0), ("sliding", 3, 1, 1), ("stem", 3, 2, 1), ("pairs", (2, min(w, 2)), 1, 0)]
+    for pair in [(2, min(w, 2))]
+    for name, k, s, p in [("halved", pair, None, 0), ("sliding", 3, 1, 1), ("stem", 3, 2, 1), ("pairs", pair, 1, 0)]
 ]
 
 # Averages of more than 8 taps at a small stride are running sums (running.h); and a tall window (down_tall).

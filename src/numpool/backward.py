@@ -153,7 +153,7 @@ def adaptive_average_backward_call(rank: int, sources: tuple[Any, ...], args: tu
 def is_crosswise(grad: np.ndarray, at: Place, shape: Shape, axes: tuple[Axis, ...]) -> bool:
     """Whether both axes of an adaptive average's gradient go at once, as windows over the shares: where sums have the
     order of one axis after the other, and pixels have lanes enough, or planes become them."""
-    across = tuple(a.transposed() for a in reversed(axes))
+    across = tuple(a.transposed for a in reversed(axes))
     own = sum_dtype(grad.dtype)
     if is_wide(own, own, across):
         return False
@@ -177,7 +177,7 @@ def shares_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     shares, at = readable(sources[0], layout)
     axes = adaptive_windows(shape, layout, spatial_sizes(shares.shape, layout))
     result = Result(shape, shares.dtype)
-    across = tuple(a.transposed() for a in reversed(axes))
+    across = tuple(a.transposed for a in reversed(axes))
     y = at.header(shape, shares.dtype)
     spec = make_spec(Pooling("average", at.crosswise(), across, shares, y, (), divisor=1))
     return Call(_kernels.Plan(spec | {"outputs": at.outputs((result,))}), (shares,), (result,), at)
@@ -222,7 +222,7 @@ def spread_apart(
     stages = [(i, a) for i, a in enumerate(axes) if not is_copy(a)]
     for i, a in reversed(stages):  # the last one first: what follows it goes by whole rows
         stage = [copy_axis(shares.shape[b]) for b in spatial]
-        stage[i] = a if a.table is None else a.transposed()
+        stage[i] = a if a.table is None else a.transposed
         if a.table is None:
             shape = tuple(a.size if b == spatial[i] else n for b, n in enumerate(shares.shape))
             call = spread_of(shares, shape, layout, tuple(stage), 1)

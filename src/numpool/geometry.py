@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,7 @@ class Axis:
         counts: np.ndarray = np.minimum(start + self.kernel, high) - np.maximum(start, low)
         return np.asarray(np.maximum(counts, 0))
 
+    @cached_property
     def transposed(self) -> Axis:
         """For each position the windows that hold it, as a table over them: they follow each other."""
         if self.table is None:
