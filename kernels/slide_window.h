@@ -40,12 +40,16 @@ ALWAYS_INLINE void NAME_(columns)(const char *const *row, ptrdiff_t c, const NAM
 #endif
 }
 
-/* The columns from c on of the rows that the windows above have not read. */
-ALWAYS_INLINE void NAME_(prefetch)(const char *const *row, ptrdiff_t c)
+/* As many lines, further on, as the columns from c on take of the rows that the windows above have not read: where rows are short
+ * and lie end to end (`first` is a row's first column) in the order of memory, which the hardware follows, and not from row to row. */
+ALWAYS_INLINE void NAME_(prefetch)(const char *const *row, ptrdiff_t c, ptrdiff_t first, int short_rows)
 {
-    for (int t = SLIDE_KERNEL - SLIDE_HOP; t < SLIDE_KERNEL; t++)
-        for (int q = 0; q < SLIDE_HOP; q++)
-            __builtin_prefetch(row[t] + (c + q * LANES) * ELEM_SIZE + PREFETCH_FURTHER);
+    for (int t = 0; t < SLIDE_HOP; t++)
+        for (int q = 0; q < SLIDE_HOP; q++) {
+            const char *p = row[SLIDE_KERNEL - SLIDE_HOP + (short_rows ? 0 : t)];
+            const ptrdiff_t at = short_rows ? first + (c - first) * SLIDE_HOP + (t * SLIDE_HOP + q) * LANES : c + q * LANES;
+            __builtin_prefetch(p + at * ELEM_SIZE + (short_rows ? 2 : 1) * PREFETCH_FURTHER);
+        }
 }
 
 ALWAYS_INLINE FN(vec) NAME_(windows)(const FN(vec) *now, const FN(vec) *next)
@@ -58,14 +62,14 @@ ALWAYS_INLINE FN(vec) NAME_(windows)(const FN(vec) *now, const FN(vec) *next)
 
 #if SLIDE_HOP == SLIDE_KERNEL
 /* A row of windows inside the image; a last vector overlaps the one before it, a single one spills. */
-ALWAYS_INLINE void NAME_(tiles)(const char *p, ptrdiff_t x_row, ptrdiff_t cols, char *d, const numpool_fold *f)
+ALWAYS_INLINE void NAME_(tiles)(const char *p, ptrdiff_t x_row, ptrdiff_t cols, char *d, int short_rows, const numpool_fold *f)
 {
     const char *const row[] = {p, p + x_row};
     (void)f;
     for (ptrdiff_t i = 0; i < cols; i += LANES) {
         const ptrdiff_t at = numpool_max(numpool_min(i, cols - LANES), 0);
         FN(vec) v[SLIDE_HOP];
-        NAME_(prefetch)(row, at * SLIDE_HOP);
+        NAME_(prefetch)(row, at * SLIDE_HOP, 0, short_rows);
         NAME_(columns)(row, at * SLIDE_HOP, NULL, v);
         SLIDE_PUT(d + at * SLIDE_SIZE, NAME_(windows)(v, v), f);
     }
@@ -81,6 +85,7 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
     const ptrdiff_t last = (s->high - 1 - start) / group;
     const ptrdiff_t stride = job->h.stride, before = job->h.before, in = s->rows;
     const ptrdiff_t x_row = job->x.row, y_row = job->y.row;
+    const int short_rows = x_row == job->w.in * ELEM_SIZE && x_row <= 4096;
     const char *nothing = s->scratch - start * ELEM_SIZE;
     const NAME_(edge) left = NAME_(edge_at)(s, start), right = NAME_(edge_at)(s, start + last * group);
     const char *limit = tile->limit;
@@ -97,7 +102,7 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
             for (const ptrdiff_t stop = high - SLIDE_KERNEL;
                  r < rows && y <= stop && (cols >= LANES || out + LANES * SLIDE_SIZE <= limit);
                  r++, y += stride, out += y_row)
-                NAME_(tiles)(plane + y * x_row + start * ELEM_SIZE, x_row, cols, out, f);
+                NAME_(tiles)(plane + y * x_row + start * ELEM_SIZE, x_row, cols, out, short_rows, f);
 #endif
         for (; r < rows; r++, y += stride, out += y_row) {
             const char *row[SLIDE_KERNEL];
@@ -108,18 +113,20 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
             FN(vec) now[SLIDE_HOP], next[SLIDE_HOP];
             char *d = out;
             ptrdiff_t c = start;
+            NAME_(prefetch)(row, c, start, short_rows);
             NAME_(columns)(row, c, &left, now);
             for (ptrdiff_t g = 1; g < last; g++, d += LANES * SLIDE_SIZE) {
                 c += group;
-                NAME_(prefetch)(row, c);
+                NAME_(prefetch)(row, c, start, short_rows);
                 NAME_(columns)(row, c, NULL, next);
                 SLIDE_PUT(d, NAME_(windows)(now, next), f);
                 memcpy(now, next, sizeof now);
             }
             for (ptrdiff_t i = numpool_max(last - 1, 0) * LANES; i < cols; i += LANES, d += LANES * SLIDE_SIZE) {
-                if (i == (last - 1) * LANES)
+                if (i == (last - 1) * LANES) {
+                    NAME_(prefetch)(row, start + last * group, start, short_rows);
                     NAME_(columns)(row, start + last * group, &right, next);
-                else
+                } else
                     for (int q = 0; q < SLIDE_HOP; q++)
                         next[q] = FN(identity)();
                 const FN(vec) x = NAME_(windows)(now, next);
