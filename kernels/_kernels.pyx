@@ -44,7 +44,9 @@ cdef extern from "arrays.h":
     Py_ssize_t numpool_itemsize(object)
 
 cdef extern from "job.h":
-    enum: NUMPOOL_FAR, NUMPOOL_FLAT_MASKS, NUMPOOL_FLAT_TAPS, NUMPOOL_IN_TURN, NUMPOOL_NARROW, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_SMALL_ROWS, NUMPOOL_TURNED
+    enum: NUMPOOL_FAR, NUMPOOL_FLAT_MASKS, NUMPOOL_FLAT_TAPS, NUMPOOL_IN_TURN, NUMPOOL_NARROW, NUMPOOL_PART, NUMPOOL_SLACK
+    enum: NUMPOOL_SMALL_ROWS, NUMPOOL_TURNED
+    int NUMPOOL_BUSY(int lanes)
     enum: NUMPOOL_TILES, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_FOREIGN
     ctypedef struct numpool_pass:
         ptrdiff_t taps, gap
@@ -135,6 +137,7 @@ cdef extern from "move.h":
 numpool_import()
 
 # Constants of both rooms.
+BUSY = {lanes: NUMPOOL_BUSY(lanes) for lanes in (2, 4, 8, 16, 32, 64)}
 FLAT_MASKS = NUMPOOL_FLAT_MASKS
 FLAT_TAPS = NUMPOOL_FLAT_TAPS
 NARROW = NUMPOOL_NARROW

@@ -367,7 +367,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
 {
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
 #ifdef SLIDES
-    const int narrow = lanes == 1 && FN(slides)(job, lanes) && FN(fills_units)(job, cols);
+    const int narrow = lanes == 1 && FN(slides)(job, lanes) && FN(fills_units)(job, tile);
     if (!narrow && FN(is_flat)(job, tile)) {
         if (!scratch)
             return FN(flat_bytes)(job);

@@ -121,7 +121,7 @@ typedef struct {
     ptrdiff_t src_pitch, step, taps, rows, n;
     ptrdiff_t dst_apart, src_apart; /* from the first to the second plane of a two-part accumulator */
     ptrdiff_t first_tap, tap_weight; /* argmax: tap number = tap_weight * (first_tap + t) */
-    numpool_by by; /* average: see average.h */
+    numpool_by by; /* average: see quotient.h */
     const numpool_job *job;
     ptrdiff_t fresh; /* how many of the last taps are worth a prefetch: no earlier output row has read them; or whether all are */
 } numpool_fold;
@@ -161,8 +161,10 @@ typedef struct {
 
 /* Bytes of padded rows that argmax packs at once: a part of the first-level cache. */
 #define NUMPOOL_PACKED 8192
-/* Units of vectors that hold the columns of windows whose rows stay in registers, see slide.h: as many as are one code. */
+/* Narrow rows, see slide.h: the most units that go down an image together, each number with code of its own; and of 100 windows
+ * for which units have room, how many there must be where rows could go another way (measured). */
 #define NUMPOOL_NARROW 4
+#define NUMPOOL_BUSY(lanes) ((lanes) < 16 ? 88 : 60)
 
 /* Windows of an output row whose gradients are scattered at once. */
 #define NUMPOOL_RUN 2048

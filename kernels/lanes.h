@@ -18,6 +18,7 @@
  * of single lanes are read by rows. */
 #define PREFETCH_AHEAD 3072
 #define PREFETCH_FURTHER 4096
+#define PREFETCH_SHORT 4096 /* bytes of a row, of which two that are read together lie in a page or two */
 #define PREFETCH_ROW(p, taps, f, i) \
     ((taps) > (i) && (f)->fresh > (i) ? __builtin_prefetch((p) + ((taps) - 1 - (i)) * (f)->step + PREFETCH_AHEAD) : (void)0)
 #define PREFETCH_ROWS(p, taps, f) /* the last two; of four all, else more cost more than they gain */ \

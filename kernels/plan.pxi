@@ -162,8 +162,9 @@ cdef class Plan:
             grid.block_cols = grid.cols
             if gradient == NUMPOOL_SCATTER:
                 some = (planes + MOST_SHARES - 1) // MOST_SHARES
-                if job.lanes == 1:
-                    some = min((some + NUMPOOL_IN_TURN - 1) // NUMPOOL_IN_TURN * NUMPOOL_IN_TURN, (planes + threads - 1) // threads)
+                if job.lanes == 1:  # whole turns
+                    some = (some + NUMPOOL_IN_TURN - 1) // NUMPOOL_IN_TURN * NUMPOOL_IN_TURN
+                    some = min(some, (planes + threads - 1) // threads)
                 grid.block_rows = some * job.h.size
             else:
                 grid.rows, grid.cols = planes * job.h.out, job.w.out

@@ -254,8 +254,8 @@ ALWAYS_INLINE int FN(scatter_planes)(const uint64_t *index, const ACC *grad, ACC
         if (ahead)
             numpool_fetch((const char *)(sums + planes * in) + i * share, (next - i) * share);
         if (planes == 1) {
-            bad |= FN(add_positions)((const char *)(index + i), 8, (const char *)(grad + i), ACC_SIZE, next - i, 1, 0, (uint64_t)in,
-                                     1, sums);
+            const char *own_index = (const char *)(index + i), *own_grad = (const char *)(grad + i);
+            bad |= FN(add_positions)(own_index, 8, own_grad, ACC_SIZE, next - i, 1, 0, (uint64_t)in, 1, sums);
             continue;
         }
 #pragma GCC unroll 4

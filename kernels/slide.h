@@ -118,13 +118,14 @@ ALWAYS_INLINE ptrdiff_t FN(unit_windows)(ptrdiff_t vectors, ptrdiff_t kernel, pt
     return (vectors * LANES - kernel) / hop + 1;
 }
 
-/* How many units of one vector (at stride 2, of two) hold the windows of a row; 0: they are not to be done so, as where more would
- * be slower (measured). All columns that are not there lie in the first vector and the last unit. */
-static ptrdiff_t FN(narrow_units)(const numpool_job *job, ptrdiff_t cols)
+/* How many units of one vector (at stride 2, of two) hold the windows of a tile's rows; 0: they are not to be done so, as where
+ * more would be slower (measured). All columns that are not there must lie in the first vector and the last unit. */
+static ptrdiff_t FN(narrow_units)(const numpool_job *job, const numpool_tile *tile)
 {
     const numpool_axis *w = &job->w;
-    const ptrdiff_t hop = w->stride, windows = numpool_max(1, FN(unit_windows)(hop, w->kernel, hop));
-    const ptrdiff_t units = numpool_ceil_div(cols, windows), last = (units - 1) * windows * hop - w->before;
+    const ptrdiff_t cols = tile->col1 - tile->col0, hop = w->stride;
+    const ptrdiff_t windows = numpool_max(1, FN(unit_windows)(hop, w->kernel, hop)), units = numpool_ceil_div(cols, windows);
+    const ptrdiff_t last = numpool_start(w, tile->col0 + (units - 1) * windows);
     const ptrdiff_t most = LANES < 8 || job->h.stride != hop ? 0 : NUMPOOL_NARROW * (NARROW_TWICE && hop == 1 ? 2 : 1);
     /* windows that share nothing, of sums wider than their elements, are faster by other vectors */
     const int other = hop == w->kernel && ACC_SIZE > ELEM_SIZE && cols > FN(unit_windows)(1, w->kernel, hop);
@@ -132,10 +133,10 @@ static ptrdiff_t FN(narrow_units)(const numpool_job *job, ptrdiff_t cols)
 }
 
 /* Whether so few lanes are idle that this is faster than one long row (stride 1, measured). */
-static int FN(fills_units)(const numpool_job *job, ptrdiff_t cols)
+static int FN(fills_units)(const numpool_job *job, const numpool_tile *tile)
 {
-    const ptrdiff_t units = FN(narrow_units)(job, cols), windows = FN(unit_windows)(1, job->w.kernel, 1);
-    return units > 0 && units <= NUMPOOL_NARROW && cols * 100 >= units * windows * (LANES < 16 ? 88 : 60);
+    const ptrdiff_t units = FN(narrow_units)(job, tile), windows = FN(unit_windows)(1, job->w.kernel, 1);
+    return units > 0 && units <= NUMPOOL_NARROW && (tile->col1 - tile->col0) * 100 >= units * windows * NUMPOOL_BUSY(LANES);
 }
 
 /* --- many -------------------------------------------------------------------------------------------------------- */

@@ -40,14 +40,15 @@ ALWAYS_INLINE void NAME_(columns)(const char *const *row, ptrdiff_t c, const NAM
 #endif
 }
 
-/* As many lines, further on, as the columns from c on take of the rows that the windows above have not read: where rows are short
- * and lie end to end (`first` is a row's first column) in the order of memory, which the hardware follows, and not from row to row. */
+/* As many lines, further on, as the columns from c on take of the rows that the windows above have not read. Short rows that lie
+ * end to end (`first` is the first column that windows read) are fetched in the order of memory, which the hardware follows. */
 ALWAYS_INLINE void NAME_(prefetch)(const char *const *row, ptrdiff_t c, ptrdiff_t first, int short_rows)
 {
     for (int t = 0; t < SLIDE_HOP; t++)
         for (int q = 0; q < SLIDE_HOP; q++) {
             const char *p = row[SLIDE_KERNEL - SLIDE_HOP + (short_rows ? 0 : t)];
-            const ptrdiff_t at = short_rows ? first + (c - first) * SLIDE_HOP + (t * SLIDE_HOP + q) * LANES : c + q * LANES;
+            const ptrdiff_t line = t * SLIDE_HOP + q;
+            const ptrdiff_t at = short_rows ? first + (c - first) * SLIDE_HOP + line * LANES : c + q * LANES;
             __builtin_prefetch(p + at * ELEM_SIZE + (short_rows ? 2 : 1) * PREFETCH_FURTHER);
         }
 }
@@ -62,7 +63,8 @@ ALWAYS_INLINE FN(vec) NAME_(windows)(const FN(vec) *now, const FN(vec) *next)
 
 #if SLIDE_HOP == SLIDE_KERNEL
 /* A row of windows inside the image; a last vector overlaps the one before it, a single one spills. */
-ALWAYS_INLINE void NAME_(tiles)(const char *p, ptrdiff_t x_row, ptrdiff_t cols, char *d, int short_rows, const numpool_fold *f)
+ALWAYS_INLINE void NAME_(tiles)(const char *p, ptrdiff_t x_row, ptrdiff_t cols, char *d, int short_rows,
+                                const numpool_fold *f)
 {
     const char *const row[] = {p, p + x_row};
     (void)f;
@@ -85,7 +87,7 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
     const ptrdiff_t last = (s->high - 1 - start) / group;
     const ptrdiff_t stride = job->h.stride, before = job->h.before, in = s->rows;
     const ptrdiff_t x_row = job->x.row, y_row = job->y.row;
-    const int short_rows = x_row == job->w.in * ELEM_SIZE && x_row <= 4096;
+    const int short_rows = x_row == job->w.in * ELEM_SIZE && x_row <= PREFETCH_SHORT;
     const char *nothing = s->scratch - start * ELEM_SIZE;
     const NAME_(edge) left = NAME_(edge_at)(s, start), right = NAME_(edge_at)(s, start + last * group);
     const char *limit = tile->limit;
@@ -178,9 +180,9 @@ ALWAYS_INLINE FN(vec) NAME_(narrow_windows)(const FN(vec) *v, int size)
 #endif
 }
 
-/* Windows from column `from` of a tile on, in so many units (a constant): each holds all columns of its windows, and the rows that
- * the windows below share stay in registers. A vector of results spills over those behind it, which follow; over the next row
- * only where `spills`. */
+/* Windows from column `from` of a tile on, in so many units (a constant): each holds all columns of its windows, and the rows
+ * that the windows below share stay in registers. A vector of results spills over those behind it, which follow; over the next
+ * row only where `spills`. */
 ALWAYS_INLINE void NAME_(narrow)(const FN(sliding) *given, ptrdiff_t from, int units, int size, int spills)
 {
     const FN(sliding) copy = *given, *s = &copy; /* a copy: stores through char * may not change it */
@@ -242,51 +244,36 @@ ALWAYS_INLINE void NAME_(narrow)(const FN(sliding) *given, ptrdiff_t from, int u
     }
 }
 #define SLIDE_UNIT (SLIDE_HOP == 1 ? 1 : 2)
-static __attribute__((noinline)) void NAME_(narrow_1)(const FN(sliding) *s, ptrdiff_t from, int spills)
+static __attribute__((noinline)) void NAME_(narrow_units)(const FN(sliding) *s, ptrdiff_t from, ptrdiff_t units, int spills)
 {
-    NAME_(narrow)(s, from, 1, SLIDE_UNIT, spills);
-}
-static __attribute__((noinline)) void NAME_(narrow_2)(const FN(sliding) *s, ptrdiff_t from, int spills)
-{
-    NAME_(narrow)(s, from, 2, SLIDE_UNIT, spills);
-}
-static __attribute__((noinline)) void NAME_(narrow_3)(const FN(sliding) *s, ptrdiff_t from, int spills)
-{
-    NAME_(narrow)(s, from, 3, SLIDE_UNIT, spills);
-}
-static __attribute__((noinline)) void NAME_(narrow_4)(const FN(sliding) *s, ptrdiff_t from, int spills)
-{
-    NAME_(narrow)(s, from, 4, SLIDE_UNIT, spills);
+    switch (units) { /* constants, so that rows stay in registers */
+    case 1: NAME_(narrow)(s, from, 1, SLIDE_UNIT, spills); break;
+    case 2: NAME_(narrow)(s, from, 2, SLIDE_UNIT, spills); break;
+    case 3: NAME_(narrow)(s, from, 3, SLIDE_UNIT, spills); break;
+    default: NAME_(narrow)(s, from, NUMPOOL_NARROW, SLIDE_UNIT, spills);
+    }
 }
 #if SLIDE_HOP == 2
 static __attribute__((noinline)) void NAME_(narrow_half)(const FN(sliding) *s) { NAME_(narrow)(s, 0, 1, 1, 1); }
 #endif
-#undef SLIDE_UNIT
 #endif
 
 /* Rows of single lanes. */
 static void NAME_(rows)(const FN(sliding) *s)
 {
 #if LANES >= 8
-    const ptrdiff_t cols = s->tile->col1 - s->tile->col0, units = FN(narrow_units)(s->job, cols);
-    if (units) {
+    const ptrdiff_t units = FN(narrow_units)(s->job, s->tile), windows = FN(unit_windows)(SLIDE_UNIT, SLIDE_KERNEL, SLIDE_HOP);
 #if SLIDE_HOP == 2
-        if (cols <= FN(unit_windows)(1, SLIDE_KERNEL, SLIDE_HOP)) {
-            NAME_(narrow_half)(s);
-            return;
-        }
-#endif
-        const ptrdiff_t windows = FN(unit_windows)(SLIDE_HOP == 1 ? 1 : 2, SLIDE_KERNEL, SLIDE_HOP);
-        const int spills = units <= NUMPOOL_NARROW;
-        for (ptrdiff_t u = 0; u < units; u += NUMPOOL_NARROW)
-            switch (numpool_min(units - u, NUMPOOL_NARROW)) {
-            case 1: NAME_(narrow_1)(s, u * windows, spills); break;
-            case 2: NAME_(narrow_2)(s, u * windows, spills); break;
-            case 3: NAME_(narrow_3)(s, u * windows, spills); break;
-            default: NAME_(narrow_4)(s, u * windows, spills);
-            }
+    if (units && s->tile->col1 - s->tile->col0 <= FN(unit_windows)(1, SLIDE_KERNEL, SLIDE_HOP)) {
+        NAME_(narrow_half)(s);
         return;
     }
+#endif
+    for (ptrdiff_t u = 0; u < units; u += NUMPOOL_NARROW)
+        NAME_(narrow_units)(s, u * windows, numpool_min(units - u, NUMPOOL_NARROW), units <= NUMPOOL_NARROW);
+    if (units)
+        return;
+#undef SLIDE_UNIT
 #endif
     NAME_(single)(s);
 }

@@ -157,20 +157,25 @@ LAST_BLOCKS = [
     Case("one lane behind 16, windows as wide as a scratch row", (1, 17, 2, 260), (2, 260)),
     Case("one lane behind 16, one row", (1, 17, 1, 300), (1, 300)),
     Case("one column behind the others", (1, 1, 40, 1100), (40, 100)),
+    Case("few columns behind the others, windows beside the image", (1, 1, 3, 8230), 3, 1, ((1, 1), (1, 60))),
+    Case("the same at stride 2", (1, 1, 3, 16400), 3, 2, ((1, 1), (1, 150))),
+    Case("the same side by side", (1, 1, 2, 8200), 2, 2, ((0, 0), (0, 80))),
     Case("a gradient whose rows of sums are long, of a single row of windows", (1, 64, 1, 28), 7, 1, 3),
     Case("the same at a stride beyond the window", (1, 64, 7, 28), (3, 7), (7, 1), (1, 3)),
     Case("the same with padding in front", (1, 1, 1, 1500), (2, 401), 1, ((1, 0), (200, 200))),
     Case("the same in several rows", (1, 64, 2, 28), (5, 7), (3, 1), ((4, 4), (3, 3))),
 ]
 
-# Small planes at stride 1 that go as one long row (flat.h).
+# In every dtype: windows of one row; and the last columns of rows longer than a block, even of bytes.
 ROWS = [
     Case("one row of taps, padding behind: whole rows", (2, 2, 2, 40), (1, 40), 1, ((0, 3), (0, 0))),
     Case("one row of taps, padding behind: a vector", (2, 3, 2, 8), (1, 8), 1, ((0, 1), (0, 0))),
     Case("one row of taps, padding behind: four side by side", (2, 3, 4, 64), (1, 4), (1, 4), ((0, 3), (0, 0))),
     Case("one row of taps, padding around: four side by side", (2, 3, 4, 64), (1, 4), (1, 4), ((2, 3), (0, 0))),
+    Case("few columns behind the others, of bytes", (1, 1, 3, 32800), 3, 1, ((1, 1), (1, 60))),
 ]
 
+# Small planes at stride 1 that go as one long row (flat.h).
 FLAT = [
     Case("long row: several pieces, of float64 in several blocks", (1, 17, 31, 33), 3, 1, 1),
     Case("long row: rows of one column", (2, 9, 5, 1), (3, 1), 1, (1, 0)),

@@ -181,6 +181,19 @@ def test_layout_agnosticism(level, case, dtype):
 
 
 @pytest.mark.parametrize("dtype", ("float16", "float32", "float64"))
+@pytest.mark.parametrize("kernel", (3, 7))  # the lanes of one image go to one thread, and to all
+def test_threads_that_scatter_to_one_image_give_the_bits_of_one(level, kernel, dtype):
+    x = np.random.default_rng(kernel).standard_normal((1, 15, 15, 230)).astype(dtype)
+    again = {"stride": 1, "layout": "NHWC"}
+    y, where = numpool.max_pool2d(x, kernel, return_indices=True, **again)
+    with numpool.num_threads(1):
+        expected = bits(numpool.max_pool2d_backward(y, where, x.shape, kernel, **again))
+    for count in (2, 3, 7):
+        with numpool.num_threads(count), numpool.threads.min_bytes_per_thread(1):
+            assert bits(numpool.max_pool2d_backward(y, where, x.shape, kernel, **again)) == expected
+
+
+@pytest.mark.parametrize("dtype", ("float16", "float32", "float64"))
 @pytest.mark.parametrize("window", (1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 31, 33, (1, 40), (40, 1), (2, 37), (37, 2), 40))
 def test_an_average_has_the_same_bits_in_every_layout_level_and_split(level, window, dtype):
     x = np.random.default_rng(7).standard_normal((1, 5, 40, 40)).astype(dtype)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+BUSY: dict[int, int]
 FLAT_MASKS: int
 FLAT_TAPS: int
 NARROW: int

@@ -267,7 +267,7 @@ def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
 def is_narrow(w: Axis, lanes: int) -> bool:
     """Whether windows 2 apart go by vectors that hold all columns of theirs (narrow rows, slide.h), few lanes idle."""
     one, two = ((vectors * lanes - w.kernel) // 2 + 1 for vectors in (1, 2))
-    filled = w.out > one or w.out * 100 >= one * (88 if lanes < 16 else 60)
+    filled = w.out > one or w.out * 100 >= one * _kernels.BUSY[lanes]
     return lanes >= 8 and filled and w.out <= _kernels.NARROW * two
 
 
