@@ -363,9 +363,18 @@ static void FN(go_through)(const numpool_job *job, const numpool_tile *tile, con
 }
 #endif
 
+#if ACC_SIZE == ELEM_SIZE && PARTS == 1 && KIND != KIND_HALF
+#define FOLDS_SLABS
+#include "deep.h"
+#endif
+
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
+#ifdef FOLDS_SLABS
+    if (job->slabs_first && job->d.out)
+        return FN(deep)(job, tile, scratch);
+#endif
 #ifdef SLIDES
     const int narrow = lanes == 1 && FN(slides)(job, lanes) && FN(fills_units)(job, tile);
     if (!narrow && FN(is_flat)(job, tile)) {

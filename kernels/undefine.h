@@ -22,6 +22,7 @@
 #undef LAST
 #undef LAST2
 #undef IN_PLACE
+#undef FOLDS_SLABS
 #undef LINES
 #undef THROUGH
 #undef SLIDES

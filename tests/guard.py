@@ -152,6 +152,7 @@ def family(rng, threads, dtype):
         for layout, x in (("NCDHW", draw(2, channels, 3, 4, n)), ("NDHWC", draw(2, 3, 4, n, channels))):
             for op in ("max", "avg"):
                 yield f"{op}_pool3d", [x], (2, 1, 1), {"layout": layout}
+                yield f"{op}_pool3d", [x], (3, 1, 1), {"layout": layout}
                 yield f"{op}_pool3d", [x], ((3, 4, n),), {"layout": layout}
                 yield f"adaptive_{op}_pool3d", [x], ((2, 3, other),), {"layout": layout}
             for window in ((2, 1, 1), ((2, 3, 1), None, 0)):

@@ -29,6 +29,9 @@ MOST_ROW_BYTES = 32 * 1024
 MOST_LONE_BYTES = 120 * 1024
 # Rows of a block of windows that are folded in registers (slide.h), whatever their length.
 SLID_ROWS = 8
+# Bytes of the image that the slabs of windows are folded to (deep.h), and the rows of windows that it is for at least.
+IMAGE_BYTES = 64 * 1024
+IMAGE_ROWS = 8
 # Input of a block of planes that go as one long row (flat.h), whose masks are made once a block.
 FLAT_INPUT = 128 * 1024
 # Taps from which a tall window of an extreme runs down (running.h), the bytes of its block (bench/README.md: 64 KiB
@@ -219,6 +222,8 @@ def blocks(
         room, most = (TALL_BYTES, per_row * h.kernel) if operation in ("max", "min") else (RUN_BYTES, MOST_RUN_BYTES)
         tall = min(max(h.kernel, room // per_row), max(room, most) // per_row)
         return {"block": (max(16, tall), cols, some)}
+    if deep and folds_slabs(operation, dtype, divisor):
+        return {"block": image_block(h, w, lanes, size), "slabs_first": True}
     if not arg and not deep and lanes * size >= 64 and dtype in FLOATS and is_slid(operation, h, w, divisor):
         return {"block": (min(h.out, SLID_ROWS), w.out, lanes)}
     if not deep and lanes == 1 and is_flat(operation, h, w, size, divisor):
@@ -229,6 +234,28 @@ def blocks(
     if w.out * w.stride + w.extent > most:
         cols = max(1, min(w.out, (most - w.extent) // w.stride + 1))
     return {"block": (max(1, BLOCK_BYTES // (((cols - 1) * w.stride + w.extent) * some * size)), cols, some)}
+
+
+def folds_slabs(operation: str, dtype: str, divisor: int) -> bool:
+    """Whether windows over slabs are folded first, to an image (deep.h): accumulators are elements of the input. That
+    sets the order of sums, so neither the layout nor the level may decide."""
+    if operation in ("max", "min"):
+        return dtype not in ("float16", "bfloat16")
+    return operation == "average" and dtype in ("float32", "float64") and divisor != 0
+
+
+def image_block(h: Axis, w: Axis, lanes: int, size: int) -> tuple[int, int, int]:
+    """Rows, columns and lanes of windows whose image stays near: whole planes, or rows of windows, which share some."""
+    least = (min(h.out, IMAGE_ROWS) - 1) * h.stride + h.extent  # rows of the image
+    some = lanes
+    if least * w.extent * lanes * size > IMAGE_BYTES:
+        some = min(lanes, max(16, IMAGE_BYTES // (least * w.extent * size) // 16 * 16))
+    cols = max(1, min(w.out, (IMAGE_BYTES // (least * some * size) - w.extent) // w.stride + 1))
+    high = IMAGE_BYTES // (((cols - 1) * w.stride + w.extent) * some * size)
+    if high >= h.size:
+        return high // h.size * h.out, cols, some
+    rows = max(1, (high - h.extent) // h.stride + 1)
+    return -(-h.out // -(-h.out // rows)), cols, some  # alike
 
 
 def large_block(h: Axis, w: Axis, window_bytes: int) -> tuple[int, int]:
@@ -345,7 +372,9 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
         return arg or (is_lone(axes) and operation not in ("max", "min")) or share <= MOST_SHARE * vector
     tiles = all(a.tiles for a in axes)
     if len(axes) == 3 and axes[0].kernel > 1 and kernel > 1:  # three stages
-        return w.out <= lanes if tiles else not all(map(is_whole, axes))
+        if tiles or folds_slabs(operation, name_of(dtype), divisor):
+            return w.out <= lanes
+        return not all(map(is_whole, axes))
     if arg and (w.out == 1 or one_by_one):
         return share <= MOST_SHARE_INDEXED * vector
     if w.out == 1:

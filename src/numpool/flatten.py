@@ -1,7 +1,7 @@
 """Flattening: the axes of a call as those that the kernels know, leads and three spatial ones (slabs, rows, pixels).
 
-The kernels fold windows down rows, then across pixels, and only then from slab to slab. So axes go where their windows
-cost least: one whose windows are single positions becomes a lead, and two that are read as one become one.
+The kernels fold windows down rows, then across pixels; those over slabs before or after both. So axes go where their
+windows cost least: one whose windows are single positions becomes a lead, and two that are read as one become one.
 """
 
 from __future__ import annotations

@@ -138,6 +138,7 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
         "out_code": OUTS.index(name_of(y.dtype)) if name_of(y.dtype) in OUTS else 0,
         "out_size": y.itemsize,
         "cost": x.nbytes + y.nbytes,
+        "slabs_first": False,
         "parts": False,
         "gradient": None,
         "sharing": planes_a_table(planes, flat.axes),
