@@ -15,6 +15,7 @@ from cases import LAYOUTS
 from numpy.lib.stride_tricks import sliding_window_view
 from threadpoolctl import threadpool_limits
 
+from .engines import onnx_bound, onnx_session, openvino_bound, openvino_model
 from .jobs import FORWARD
 
 MAX_AVG = ("max", "avg")
@@ -377,34 +378,19 @@ def torch_eager(job):
 @peer("ONNX Runtime", "onnxruntime", INDEXED, layouts=("NCHW",))
 def onnx_runtime(job):
     """One-node model, bound inputs and outputs."""
-    import onnxruntime
-    from onnx import helper
-
-    g, element = job.geometry, helper.np_dtype_to_tensor_dtype(np.dtype(job.dtype))
+    g = job.geometry
     pads = [before for before, _ in g.padding] + [after for _, after in g.padding]
     attributes = {"kernel_shape": g.kernel, "strides": g.stride, "pads": pads, "ceil_mode": int(job.case.ceil_mode)}
     if job.op == "avg":
         attributes["count_include_pad"] = int(job.count_include_pad)
-    names = ["y", "indices"][: 1 + (job.op == "argmax")]
-    node = helper.make_node("AveragePool" if job.op == "avg" else "MaxPool", ["x"], names, **attributes)
-    values = [helper.make_tensor_value_info("x", element, job.input_shape)]
-    results = [helper.make_tensor_value_info(name, 0, None) for name in names]
-    for result, of in zip(results, (element, helper.np_dtype_to_tensor_dtype(np.dtype(np.int64)))):
-        result.type.tensor_type.elem_type = of
-    opsets = [helper.make_opsetid("", 19)]
-    model = helper.make_model(helper.make_graph([node], "pool", values, results), opset_imports=opsets, ir_version=9)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = job.threads
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    results = [job.dtype, "int64"][: 1 + (job.op == "argmax")]
+    operator = "AveragePool" if job.op == "avg" else "MaxPool"
+    session = onnx_session(operator, [np.empty(job.input_shape, job.dtype)], results, job.threads, **attributes)
 
     def bind(x, grad):
-        binding = session.io_binding()
-        out = [np.empty(job.output_shape, dtype) for dtype in (x.dtype, np.int64)[: len(names)]]
-        binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(x))
-        for name, y in zip(names, out):
-            binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(y))
-        run = partial(session.run_with_iobinding, binding) if job.out else partial(session.run, None, {"x": x})
-        session.run_with_iobinding(binding)
+        out = [np.empty(job.output_shape, dtype) for dtype in results]
+        bound = onnx_bound(session, [x], out)
+        run = bound if job.out else partial(session.run, None, {"x0": x})
         return run, lambda: (out[0], out[1] % prod(g.size)) if job.op == "argmax" else out[0]
 
     return bind
@@ -412,32 +398,23 @@ def onnx_runtime(job):
 
 @peer("OpenVINO", "openvino", INDEXED, layouts=("NCHW",))
 def openvino(job):
-    import openvino
-    from openvino import opset8
-
     if job.op == "argmax":
         at_most(5_000_000, job)  # 60 ns a tap with indices
     g = job.geometry
     begin, end = zip(*g.padding)
     rounding = "ceil" if job.case.ceil_mode else "floor"
-    x = opset8.parameter(job.input_shape, np.dtype(job.dtype).type)
-    if job.op == "avg":
-        node = opset8.avg_pool(x, g.stride, begin, end, g.kernel, not job.count_include_pad, rounding)
-    else:
-        node = opset8.max_pool(x, g.stride, (1, 1), begin, end, g.kernel, rounding, axis=2)
-    outputs = node.outputs()[: 1 + (job.op == "argmax")]
-    settings = {"INFERENCE_NUM_THREADS": job.threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    model = openvino.Core().compile_model(openvino.Model(outputs, [x]), "CPU", settings)
+    results = [job.dtype, "int64"][: 1 + (job.op == "argmax")]
+
+    def build(opset, x):
+        if job.op == "avg":
+            return opset.avg_pool(x, g.stride, begin, end, g.kernel, not job.count_include_pad, rounding)
+        return opset.max_pool(x, g.stride, (1, 1), begin, end, g.kernel, rounding, axis=2)
+
+    model = openvino_model(build, np.empty(job.input_shape, job.dtype), job.threads, len(results))
 
     def bind(x, grad):
-        request = model.create_infer_request()
-        out = [np.empty(job.output_shape, dtype) for dtype in (x.dtype, np.int64)[: len(outputs)]]
-        request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
-        for i, y in enumerate(out):
-            request.set_output_tensor(i, openvino.Tensor(y, shared_memory=True))
-        run = partial(request.infer, share_outputs=True)
-        run.memory = x, out  # the tensors only borrow it
-        return run, lambda: tuple(out) if job.op == "argmax" else out[0]
+        out = [np.empty(job.output_shape, dtype) for dtype in results]
+        return openvino_bound(model, x, out), lambda: tuple(out) if job.op == "argmax" else out[0]
 
     return bind
 
