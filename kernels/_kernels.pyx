@@ -75,7 +75,7 @@ cdef extern from "job.h":
         ptrdiff_t index_size
         int window_index
         numpool_position position
-        int slabs_first, parts, count_padding
+        int slabs_first, lone, parts, count_padding
         int64_t divisor
         ptrdiff_t out_size
         int out_code

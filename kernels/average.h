@@ -380,10 +380,15 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #ifdef RUNS_ACROSS
 #include "turned.h"
 #endif
+#if IN_PAIRS
+#define LONE
+#include "lone.h"
+#endif
 #include "forward.h"
 #undef RUNNING
 #undef RUNNING_WIDE
 #undef RUNS_ACROSS
+#undef LONE
 #undef IN_PAIRS
 #undef SUMS
 #undef TREE

@@ -136,6 +136,7 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
 #define FIRST_VECTOR(p, n) LANES
 #include "fold.h"
 
+#include "across2.h"
 /* Windows of single lanes, a row each of LANES taps or more, as rows of one vector; the last vector overlaps the one before:
  * a tap may count twice, and in any order. Nothing behind a row is read. */
 #define LINES
@@ -146,12 +147,13 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
         for (ptrdiff_t i = 0; i < f->taps * ACC_SIZE && f->fresh; i += 64) /* the next row */
             __builtin_prefetch(p + f->src_pitch + i);
         const FN(vec) most = FN(across_window)(p, VECTOR_BYTES, f->taps / LANES, f);
-        const FN(vec) both[2] = {STEP(most, FN(load)(p + (f->taps - LANES) * ACC_SIZE))};
-        FN(put)(f->dst + r * f->dst_pitch, FN(across_window)((const char *)both, ACC_SIZE, LANES, f));
+        FN(vec) x = STEP(most, FN(load)(p + (f->taps - LANES) * ACC_SIZE));
+        for (int n = LANES; n > 1; n /= 2)
+            x = STEP(FN(evens)(x, x), FN(odds)(x, x));
+        FN(put)(f->dst + r * f->dst_pitch, x);
     }
 }
 
-#include "across2.h"
 #define STAGE across2
 #define MOST_TAPS 5
 #define SOURCE_SIZE (2 * ACC_SIZE)

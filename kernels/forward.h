@@ -13,6 +13,7 @@
  *   FN(finish)(...)       emits a run of rows of one plane
  *   LINES                 if there is FN(lines), for long windows of single lanes
  *   THROUGH               if there is FN(through), vertical windows of at most so many rows to results
+ *   LONE                  if there is FN(lone), for one window a row of single lanes
  *   RUNNING_WIDE          if there is FN(run) (running.h); RUNS_ACROSS if turned.h, TRANSPOSE_NOTHING if transpose.h, and
  *                         SLIDES if slide.h is included */
 
@@ -374,6 +375,14 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
 #ifdef FOLDS_SLABS
     if (job->slabs_first && job->d.out)
         return FN(deep)(job, tile, scratch);
+#endif
+#ifdef LONE
+    if (job->lone) {
+        if (!scratch)
+            return (tile->row1 - tile->row0) * ACC_SIZE + NUMPOOL_SLACK;
+        FN(lone)(job, tile, scratch);
+        return 0;
+    }
 #endif
 #ifdef SLIDES
     const int narrow = lanes == 1 && FN(slides)(job, lanes) && FN(fills_units)(job, tile);

@@ -56,6 +56,7 @@ typedef struct {
     int window_index;     /* the index is the tap number; else `position` says what it is */
     numpool_position position;
     int slabs_first;   /* windows over slabs are folded before those over rows and columns (deep.h), not after them */
+    int lone;          /* one window a row of single lanes, whose taps are added as if they were rows (lone.h) */
     int parts;         /* windows too wide for a scratch row: folded in parts, one output column a tile */
     int count_padding; /* the divisor counts padding */
     int64_t divisor;   /* 0: the number of taps in the window */

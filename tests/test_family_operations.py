@@ -22,7 +22,7 @@ from cases import (
     to_layout,
     ulps,
 )
-from family_cases import RESNET50_STEM, VGG16, circumstances
+from family_cases import RESNET50_STEM, THREADS, VGG16, circumstances
 from family_reference import RANKS, adaptive_axis, fractional_starts
 from reference import limits
 
@@ -506,6 +506,26 @@ def test_each_sample_has_its_own_length_over_time(shape, dtype):
                     assert_same(mean, means, max_ulps=1)
                     seen.add(bits(mean))
         assert len(seen) == 1
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("channels", [1, 3, 8, 19, 67])
+def test_averages_over_time_have_the_same_bits_however_sequences_lie(channels, dtype):
+    """Lines along memory go some at a time (lone.h), others down columns."""
+    steps = 45
+    lengths = np.arange(steps, -1, -1)
+    x = np.random.default_rng(channels).standard_normal((len(lengths), channels, steps)).astype(dtype)
+    last, apart = np.ascontiguousarray(np.moveaxis(x, 1, -1)), np.repeat(x, 2, axis=-1)[..., ::2]
+    want = numpool.avg_over_time(last, lengths, layout="NLC")
+    for _ in circumstances(THREADS):
+        into = np.empty((2, *want.shape), x.dtype).transpose(1, 2, 0)[..., 0]  # results apart
+        for got in (
+            numpool.avg_over_time(x, lengths),
+            numpool.avg_over_time(apart, lengths),
+            numpool.avg_over_time(last, lengths, layout="NLC"),
+            numpool.avg_over_time(x, lengths, out=into),
+        ):
+            assert bits(got) == bits(want)
 
 
 # ---- Pyramid and maxout ----

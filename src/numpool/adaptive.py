@@ -331,10 +331,11 @@ def layout_of(layout: str | None, ndim: int) -> str:
 
 def kept(name: str, array: Any, shape: tuple[int, ...], spatial: tuple[int, ...]) -> Any:
     """An array with its spatial axes dropped as one with them, of length 1; `shape` is the input's."""
-    if not isinstance(array, np.ndarray) or array.ndim != len(shape) - len(spatial):
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array; got {array!r} of type {type(array).__name__}")
+    if array.ndim != len(shape) - len(spatial):
         dropped = tuple(n for a, n in enumerate(shape) if a not in spatial)
-        got = getattr(array, "shape", type(array).__name__)
-        raise ValueError(f"{name} must be an array of shape {dropped} where the spatial axes are dropped; got {got}")
+        raise ValueError(f"{name} must have the shape {dropped} where the spatial axes are dropped; got {array.shape}")
     return np.expand_dims(array, spatial)
 
 

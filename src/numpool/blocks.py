@@ -32,6 +32,8 @@ SLID_ROWS = 8
 # Bytes of the image that the slabs of windows are folded to (deep.h), and the rows of windows that it is for at least.
 IMAGE_BYTES = 64 * 1024
 IMAGE_ROWS = 8
+# Rows of a block of lines whose averages are in double (lone.h).
+LONE_ROWS = range(8, 65)
 # Input of a block of planes that go as one long row (flat.h), whose masks are made once a block.
 FLAT_INPUT = 128 * 1024
 # Taps from which a tall window of an extreme runs down (running.h), the bytes of its block (bench/README.md: 64 KiB
@@ -203,6 +205,9 @@ def blocks(
     deep = d is not UNIT
     if arg and max(h.kernel, w.kernel) <= 3 and h.dilation == w.dilation == 1 and not irregular and not deep:
         return small_blocks(h, w, lanes, size // 2, operation == "argmax" and dtype in ("float32", "float64"))
+    if operation == "wide_average" and is_lone((w,)):
+        alike = [n for n in LONE_ROWS if h.out % n == 0]  # blocks keep to a plane
+        return {"block": (max(alike, default=h.out), 1, 1), "lone": True}
     if w.extent > _kernels.PART or (arg and (h.kernel > _kernels.PART or (irregular and numbered))):
         some = max(1, MOST_ROW_BYTES // (min(w.kernel, _kernels.PART) * size))
         if arg:

@@ -28,6 +28,7 @@ from numpool.geometry import (
     is_channels_last,
     output_shape,
     spatial_axes,
+    whole_axis,
     windows,
 )
 from numpool.indices import Indices
@@ -172,10 +173,20 @@ def average_of(
     return Call(plan, (x,), (result,), at)
 
 
+def is_along_memory(x: np.ndarray, layout: str, dtype: Any) -> bool:
+    """Whether the steps of a sequence are lines that averages in double are made of as they lie (lone.h)."""
+    short = name_of(x.dtype) in FLOATS and x.itemsize < 8 and np.float64 != average_dtype(dtype, x.dtype)
+    wide = short and is_wide(x.dtype, average_dtype(dtype, x.dtype), (whole_axis(x.shape[-1]),))
+    return wide and not is_channels_last(layout) and x.strides[-1] == x.itemsize
+
+
 def average_lengths_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     layout, dtype = args
     x = by_samples(sources[0], layout)
-    call = average_of(x, layout, (lengths_axis(x, sources[1], layout),), dtype)
+    axes: tuple[Axis, ...] = (lengths_axis(x, sources[1], layout),)
+    if is_along_memory(x, layout, dtype):
+        layout, axes = LAYOUTS[2][0], (copy_axis(x.shape[-2]), *axes)
+    call = average_of(x, layout, axes, dtype)
     return replace(call, arrays=(*call.arrays, sources[1]))
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
+from numpool.adaptive import global_avg_pool, global_max_pool
 from numpool.arguments import LAYOUTS, choice, input_size, integer
 from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array, sum_dtype
 from numpool.backward import scattered
@@ -31,8 +32,8 @@ SequenceLayout: TypeAlias = Literal["NCL", "NLC"]
 
 
 def sequence(x: Any, layout: Any) -> tuple[np.ndarray, str, int]:
-    """A checked array of sequences, its layout, and the axis of its steps."""
-    known, x = choice("layout", layout, LAYOUTS[1]), checked_array("x", x, DTYPES)
+    """An array of sequences, its layout, and the axis of its steps."""
+    known, x = choice("layout", layout, LAYOUTS[1]), np.asarray(x)
     return x, known, steps_axis(x.shape, known)
 
 
@@ -46,10 +47,8 @@ def steps_axis(shape: tuple[int, ...], layout: str) -> int:
     return axis
 
 
-def checked_lengths(lengths: Any, shape: tuple[int, ...], axis: int) -> np.ndarray | None:
-    """The number of steps of each sample, or None where all count."""
-    if lengths is None:
-        return None
+def checked_lengths(lengths: Any, shape: tuple[int, ...], axis: int) -> np.ndarray:
+    """The number of steps of each sample."""
     samples, most = (shape[0] if len(shape) == 3 else 1), shape[axis]
     given = np.asarray(lengths)
     if given.dtype.kind not in "iu" and given.size:  # NumPy takes an empty list for floats
@@ -173,8 +172,9 @@ def k_max_pool1d(
     array([[3, 4, 5]])
     """
     x, known, axis = sequence(x, layout)
+    x = checked_array("x", x, DTYPES)
     choice("index", index, ("plane",))
-    k, counted = integer("k", k, 1), checked_lengths(lengths, x.shape, axis)
+    k, counted = integer("k", k, 1), None if lengths is None else checked_lengths(lengths, x.shape, axis)
     if k > x.shape[axis]:
         raise ValueError(f"k must be at most the number of steps {x.shape[axis]}; got {k}")
     shape = tuple(k if a == axis else n for a, n in enumerate(x.shape))
@@ -289,32 +289,27 @@ def dynamic_k(layer: int, layers: int, length: int, k_top: int) -> int:
 # --- over time -------------------------------------------------------------------------------------------------------
 
 
-def over_time(
+def over_lengths(
     name: str,
     x: np.ndarray,
-    lengths: npt.ArrayLike | None,
+    lengths: npt.ArrayLike,
     axis: int,
     options: tuple[Any, ...],
     results: tuple[Result, ...],
     out: Any,
 ) -> Arrays:
-    """One window over the steps of each sample, whose axis goes.
-
-    `name` of adaptive pooling to one output, which it is where all steps count; `options` are the arguments behind its
-    output size, and those of the call with lengths.
-    """
+    """One window over the steps of each sample that count, whose axis goes, by the part `name` of adaptive pooling;
+    `options` are that part's arguments."""
     counted = checked_lengths(lengths, x.shape, axis)
+    windows = np.zeros((len(counted), 1, 2), np.int64)
+    windows[:, 0, 1] = counted
 
     def compute(outs: Arrays | None) -> Arrays:
         if 0 in results[0].shape:
             return outs or tuple(np.empty(r.shape, r.dtype) for r in results)
         given = tuple(np.expand_dims(o, axis) for o in outs) if outs else None
         into = given if given is None or len(given) > 1 else given[0]
-        if counted is None:
-            made = pool(name, (x,), (1, *options), into)
-        else:
-            windows = np.stack([np.zeros_like(counted), counted], -1)[:, None]
-            made = pool(f"{name}_lengths", (x, windows), options, into)
+        made = pool(name, (x, windows), options, into)
         return outs or tuple(r.squeeze(axis) for r in made)
 
     return perform(Call(None, (x,), results, compute=compute), out, (x,))
@@ -376,10 +371,15 @@ def max_over_time(
            [4]])
     """
     x, known, axis = sequence(x, layout)
+    if lengths is None:
+        if return_indices:
+            return global_max_pool(x, True, keepdims=False, layout=layout, out=out)
+        return global_max_pool(x, keepdims=False, layout=layout, out=out)
+    x = checked_array("x", x, DTYPES)
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
     results = (Result(shape, x.dtype),) + (Result(shape, np.dtype(np.int64)),) * bool(return_indices)
     options = (1 if return_indices else 0, known, "plane")
-    made = over_time("adaptive_max_pool1d", x, lengths, axis, options, results, out)
+    made = over_lengths("adaptive_max_pool1d_lengths", x, lengths, axis, options, results, out)
     return (made[0], made[1]) if return_indices else made[0]
 
 
@@ -457,9 +457,12 @@ def avg_over_time(
            [3.]])
     """
     x, known, axis = sequence(x, layout)
+    if lengths is None:
+        return global_avg_pool(x, keepdims=False, layout=layout, dtype=dtype, out=out)
+    x = checked_array("x", x, DTYPES)
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
     result = Result(shape, average_dtype(dtype, x.dtype))
-    return over_time("adaptive_avg_pool1d", x, lengths, axis, (known, dtype), (result,), out)[0]
+    return over_lengths("adaptive_avg_pool1d_lengths", x, lengths, axis, (known, dtype), (result,), out)[0]
 
 
 @document
@@ -499,12 +502,13 @@ def avg_over_time_backward(
     """
     known, shape = choice("layout", layout, LAYOUTS[1]), input_size(as_key(input_shape))
     axis = steps_axis(shape, known)
-    grad, counted = checked_array("grad_output", grad_output, FLOATS), checked_lengths(lengths, shape, axis)
+    grad = checked_array("grad_output", grad_output, FLOATS)
+    counts = np.array([shape[axis]]) if lengths is None else checked_lengths(lengths, shape, axis)
     wanted = tuple(n for a, n in enumerate(shape) if a != axis)
     check_output_shape("grad_output", grad, wanted, f"input_shape {shape}")
 
     def compute() -> tuple[np.ndarray]:
-        result, counts = np.zeros(shape, grad.dtype), np.array([shape[axis]]) if counted is None else counted
+        result = np.zeros(shape, grad.dtype)
         wide = grad.astype(sum_dtype(grad.dtype))
         with np.errstate(divide="ignore", invalid="ignore"):
             share = (wide / counts.reshape(-1, *[1] * (wide.ndim - 1)).astype(wide.dtype)).astype(grad.dtype)

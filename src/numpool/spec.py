@@ -139,6 +139,7 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
         "out_size": y.itemsize,
         "cost": x.nbytes + y.nbytes,
         "slabs_first": False,
+        "lone": False,
         "parts": False,
         "gradient": None,
         "sharing": planes_a_table(planes, flat.axes),
