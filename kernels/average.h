@@ -356,6 +356,12 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
     }
 }
 #define TABLE_STORE(p, x, apart) FN(store)(p, x, apart)
+#if OWN_RESULT
+#define TABLE_RESULT(p, x, f) FN(store_quotient)(p, x, (f)->by)
+#else
+#define TABLE_RESULT(p, x, f) FN(store)(p, x, 0)
+#endif
+#define DIVIDES_EACH(job) (OWN_RESULT && KIND == KIND_FLOAT && !(job)->divisor && (job)->out_code == OWN_OUT)
 #define OUT_SIZE(job) (job)->out_size
 #if OWN_RESULT && (KIND != KIND_INT || SHORT)
 #define THROUGH 5 /* rows of a window, at most, that go from the image to results in one stage */

@@ -13,6 +13,8 @@
 #define TALL_LOAD(p, f) FN(load)(p)
 #define TALL_STORE(p, x, f) FN(put)(p, x)
 #define TABLE_STORE(p, x, apart) FN(put)(p, x)
+#define TABLE_RESULT(p, x, f) FN(put)(p, x)
+#define DIVIDES_EACH(job) 0
 #define PARTS 1
 #define OUT_SIZE(job) ELEM_SIZE
 #define DIRECT(job) (KIND != KIND_HALF)

@@ -103,32 +103,33 @@ static __attribute__((noinline, unused)) void BOUNCE_(const numpool_fold *f)
 /* As the stage itself, for sources that may end where `end` says. */
 static __attribute__((unused)) void GUARDED_(const numpool_fold *given, const char *end)
 {
-    numpool_fold f = *given;
-    if (f.rows <= 0)
+    if (given->n >= LANES || given->rows <= 0) { /* no copy: its long loads wait for the short stores of the caller */
+        FN(STAGE)(given);
         return;
-    if (f.n < LANES) {
-        ptrdiff_t reach = numpool_max(0, (f.taps - 1) * f.step) + LANES * SOURCE_SIZE;
-        ptrdiff_t room = end - f.src - reach; /* row r is safe where r * src_pitch <= room */
-        ptrdiff_t safe = f.src_pitch > 0 ? (room < 0 ? 0 : numpool_min(f.rows, room / f.src_pitch + 1))
-                                         : (room < 0 ? 0 : f.rows);
-        numpool_fold rest = f;
-        rest.rows = f.rows - safe;
-        rest.src += safe * f.src_pitch;
-        rest.dst += safe * f.dst_pitch;
-        f.rows = safe;
-        FN(STAGE)(&f);
-        BOUNCE_(&rest);
-    } else {
-        FN(STAGE)(&f);
     }
+    numpool_fold f = *given, rest = f;
+    const ptrdiff_t reach = numpool_max(0, (f.taps - 1) * f.step) + LANES * SOURCE_SIZE;
+    const ptrdiff_t room = end - f.src - reach; /* row r is safe where r * src_pitch <= room */
+    const ptrdiff_t safe = f.src_pitch > 0 ? (room < 0 ? 0 : numpool_min(f.rows, room / f.src_pitch + 1))
+                                           : (room < 0 ? 0 : f.rows);
+    rest.rows = f.rows - safe;
+    rest.src += safe * f.src_pitch;
+    rest.dst += safe * f.dst_pitch;
+    f.rows = safe;
+    FN(STAGE)(&f);
+    BOUNCE_(&rest);
 }
 
 /* As the stage itself, but nothing behind a row of dst changes, unless it lies below `limit`. */
 static __attribute__((unused)) void EXACT_(const numpool_fold *given, const char *limit)
 {
+    if (given->n >= LANES) {
+        FN(STAGE)(given);
+        return;
+    }
     numpool_fold f = *given;
     ptrdiff_t room = limit ? limit - f.dst - LANES * TARGET_SIZE : -1;
-    ptrdiff_t whole = f.n >= LANES ? f.rows : room < 0 ? 0 : numpool_min(f.rows, room / numpool_max(f.dst_pitch, 1) + 1);
+    ptrdiff_t whole = room < 0 ? 0 : numpool_min(f.rows, room / numpool_max(f.dst_pitch, 1) + 1);
     char last[NUMPOOL_SLACK * 2] __attribute__((aligned(64)));
     numpool_fold rest = f;
     f.rows = whole;

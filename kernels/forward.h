@@ -9,7 +9,8 @@
  *   SUMS_ARE_RESULTS      whether nothing but the horizontal stage makes results of sums
  *   DIRECT(job)           whether the stages LAST (and LAST2, at stride 2) may store the output in place of `across`
  *   FN(fill)(p, n, apart) sets n accumulators to the identity
- *   TABLE_STORE(p, x, apart)  stores a vector of accumulators, which may be results
+ *   TABLE_STORE(p, x, apart), TABLE_RESULT(p, x, f)  store a vector of accumulators, as such or, where LAST may, as results
+ *   DIVIDES_EACH(job)     whether LAST may do so where each window has a divisor of its own
  *   FN(finish)(...)       emits a run of rows of one plane
  *   LINES                 if there is FN(lines), for long windows of single lanes
  *   THROUGH               if there is FN(through), vertical windows of at most so many rows to results
@@ -190,32 +191,44 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
     }
 }
 
-/* The same for windows of a table, each by itself. */
-static void FN(by_table)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t rows, const char *sums,
+/* The same for windows of a table, each by itself, of output rows from `first` on. */
+static void FN(by_table)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t first, ptrdiff_t rows, const char *sums,
                          ptrdiff_t pitch, ptrdiff_t apart, char *dst, ptrdiff_t dst_pitch, ptrdiff_t dst_pixel, int direct)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0, pixel = lanes * ACC_SIZE, start = numpool_start(&job->w, tile->col0);
     numpool_fold f = {.step = pixel, .rows = 1, .n = lanes, .src_apart = apart, .dst_apart = apart, .job = job,
                       .by = numpool_by_of(job->divisor)};
-    for (ptrdiff_t r = 0; r < rows; r++)
+    const int each = direct && DIVIDES_EACH(job);
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        const ptrdiff_t high = each ? numpool_count(&job->h, first + r, job->count_padding) : 0;
         for (ptrdiff_t c = tile->col0; c < tile->col1; c++) {
             const numpool_window window = numpool_clip(&job->w, c);
+            if (each)
+                f.by = numpool_by_of(high * numpool_count(&job->w, c, job->count_padding));
             f.src = sums + r * pitch + (window.first - start) * pixel;
             f.dst = dst + r * dst_pitch + (c - tile->col0) * dst_pixel;
             f.taps = window.taps;
-            if (window.taps == 0)
+            if (window.taps == 0) {
                 FN(fill)(f.dst, lanes, apart);
+                f.src = f.dst;
+                f.taps = 1;
+                if (each)
+                    FN(LAST)(&f);
+            }
 #ifdef LINES
             else if (lanes == 1 && window.taps >= LANES)
                 FN(lines)(&f);
 #endif
+            else if (direct && lanes == LANES && window.taps <= 8) /* one vector, one tree: no call for so little */
+                TABLE_RESULT(f.dst, FN(across_tree)(f.src, 0, pixel, (int)window.taps, &f), &f);
             else if (direct)
                 FN(LAST)(&f);
-            else if (lanes <= LANES && window.taps <= 8) /* one vector, one tree: no call for so little */
+            else if (lanes <= LANES && window.taps <= 8)
                 TABLE_STORE(f.dst, FN(across_tree)(f.src, 0, pixel, (int)window.taps, &f), apart);
             else
                 FN(across)(&f);
         }
+    }
 }
 
 /* Rows of accumulators one behind the other, `bytes` in all, each joined with its like at `other`, in place: whole vectors,
@@ -410,7 +423,8 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const ptrdiff_t pitch = room.pitch, out_pitch = room.out_pitch, results_apart = room.results_apart;
     const int dense = job->y.pixel == lanes * OUT_SIZE(job);
     /* by a table, a window without a tap is filled with accumulators, which must be results then */
-    const int direct = DIRECT(job) && (!job->w.table || ACC_SIZE == ELEM_SIZE)
+    const int each = job->w.table && !job->d.out && DIVIDES_EACH(job);
+    const int direct = (DIRECT(job) || each) && (!job->w.table || ACC_SIZE == ELEM_SIZE)
                        && FN(row_length)(job, cols, lanes, dense) >= LANES;
     /* windows of a single column: the vertical stage makes the results */
     const int upright = direct && job->w.kernel == 1 && job->w.stride == 1 && job->w.before == 0 && !job->w.table && !job->d.out
@@ -476,9 +490,9 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         }
 #endif
         if (job->w.table && direct) {
-            FN(by_table)(job, tile, last - first, sums, pitch, 0, out, job->y.row, job->y.pixel, 1);
+            FN(by_table)(job, tile, first, last - first, sums, pitch, 0, out, job->y.row, job->y.pixel, 1);
         } else if (job->w.table) {
-            FN(by_table)(job, tile, last - first, sums, pitch, results_apart, results, out_pitch, lanes * ACC_SIZE, 0);
+            FN(by_table)(job, tile, first, last - first, sums, pitch, results_apart, results, out_pitch, lanes * ACC_SIZE, 0);
             FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);
         } else if (direct) {
             FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, 0, out, job->y.row, job->y.pixel, 1);
