@@ -318,6 +318,9 @@ adaptive_avg_pool1d_backward, adaptive_avg_pool2d_backward, adaptive_avg_pool3d_
 # --- global ----------------------------------------------------------------------------------------------------------
 
 
+ANY_LAYOUT = tuple(name for names in LAYOUTS.values() for name in names)
+
+
 def layout_of(layout: str | None, ndim: int) -> str:
     """The layout of an array of this many dimensions."""
     if layout is None:
@@ -326,7 +329,7 @@ def layout_of(layout: str | None, ndim: int) -> str:
                 f"an array without a layout must have 3 to 5 dimensions, the first two N and C; got {ndim}"
             )
         return LAYOUTS[ndim - 2][0]
-    return choice("layout", layout, tuple(name for names in LAYOUTS.values() for name in names))
+    return choice("layout", layout, ANY_LAYOUT)
 
 
 def kept(name: str, array: Any, shape: tuple[int, ...], spatial: tuple[int, ...]) -> Any:
@@ -336,7 +339,7 @@ def kept(name: str, array: Any, shape: tuple[int, ...], spatial: tuple[int, ...]
     if array.ndim != len(shape) - len(spatial):
         dropped = tuple(n for a, n in enumerate(shape) if a not in spatial)
         raise ValueError(f"{name} must have the shape {dropped} where the spatial axes are dropped; got {array.shape}")
-    return np.expand_dims(array, spatial)
+    return array[tuple(None if a in spatial else slice(None) for a in range(len(shape)))]
 
 
 def gradient_kept(name: str, value: Any, input_shape: Any, layout: str) -> Any:

@@ -18,12 +18,12 @@ PADDINGS = ("valid", "same", "same_lower")
 
 
 def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    if isinstance(value, str) and value in choices:
+        return value
     rule = f"{name} must be one of {', '.join(choices)}"
     if not isinstance(value, str):
         raise TypeError(f"{rule}; got {value!r} of type {type(value).__name__}")
-    if value not in choices:
-        raise ValueError(f"{rule}; got {value!r}")
-    return value
+    raise ValueError(f"{rule}; got {value!r}")
 
 
 def whole(rule: str, value: Any) -> int:

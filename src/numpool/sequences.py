@@ -307,7 +307,7 @@ def over_lengths(
     def compute(outs: Arrays | None) -> Arrays:
         if 0 in results[0].shape:
             return outs or tuple(np.empty(r.shape, r.dtype) for r in results)
-        given = tuple(np.expand_dims(o, axis) for o in outs) if outs else None
+        given = tuple(o[(slice(None),) * axis + (None,)] for o in outs) if outs else None
         into = given if given is None or len(given) > 1 else given[0]
         made = pool(name, (x, windows), options, into)
         return outs or tuple(r.squeeze(axis) for r in made)
