@@ -250,7 +250,7 @@ static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *sc
     const int single = lanes == 1;
     ptrdiff_t inner, outer, first = tile->row0 % job->h.out;
     numpool_interior(&job->h, &inner, &outer);
-    if (first < inner || first + tile->row1 - tile->row0 > outer || s.rows == 0)
+    if (!FN(stays_inside)(job) && (first < inner || first + tile->row1 - tile->row0 > outer || s.rows == 0))
         FN(fill_elements)(scratch, single ? s.pitch : pixel, SLIDE_NOTHING);
     if (!single && (s.low > start || s.high < end))
         FN(fill_elements)(scratch + pixel, pixel, SLIDE_BESIDE);
