@@ -9,6 +9,8 @@
  *            vector, and they go down the image together; rows that the windows below share stay in registers.
  *   many     a vector holds lanes of one pixel, and a tap is a pixel's vector. All lanes of a window follow those of the
  *            window before: what is read is read in order, and columns are kept in scratch.
+ *   strips   the same at stride 1 where pixels follow each other: a row is one of elements, of which some vectors go from pixel
+ *            to pixel and keep columns in registers. They begin on cache lines, whatever lanes those are.
  *
  * The includer defines FN(vec), FN(ivec), LANES, ELEM_SIZE, ACC, IDENTITY, STEP, the stage `down`, and
  *   SLIDE_PUT(d, x, f)   stores results       SLIDE_SIZE      bytes of an output element
@@ -163,13 +165,18 @@ ALWAYS_INLINE void FN(go_on)(FN(column) *column, ptrdiff_t columns, int taps)
         column->at[t] += columns * column->pixel[t];
 }
 
+/* A pixel in scratch: vectors may reach over its end. */
+ALWAYS_INLINE ptrdiff_t FN(pixel_room)(ptrdiff_t lanes) { return lanes + LANES; }
+
 /* Column c, at `column` where it is there. */
 ALWAYS_INLINE FN(column) FN(column_at)(const FN(sliding) *s, const FN(column) *column, ptrdiff_t c, ptrdiff_t lanes)
 {
-    const char *beside = s->scratch + lanes * ELEM_SIZE;
+    const char *beside = s->scratch + FN(pixel_room)(lanes) * ELEM_SIZE;
     return c >= s->low && c < s->high ? *column : (FN(column)){.at = {beside, beside, beside}};
 }
 
+#define SLIDE_STRIPS (VECTOR_BYTES >= 32)
+#define SLIDE_STRIP 4 /* vectors that go along a row together */
 #define SLIDE_KERNEL 2
 #define SLIDE_HOP 1
 #include "slide_window.h"
@@ -218,7 +225,8 @@ static ptrdiff_t FN(slide_bytes)(const numpool_job *job, const numpool_tile *til
     const ptrdiff_t kept = numpool_max(job->w.kernel - job->w.stride, 0);
     if (lanes > 1 && !kept && FN(stays_inside)(job))
         return 0;
-    return lanes == 1 ? (job->h.kernel + 1) * FN(slide_pitch)(job, cols) : lanes * (2 * ELEM_SIZE + (kept + 1) * ACC_SIZE);
+    return lanes == 1 ? (job->h.kernel + 1) * FN(slide_pitch)(job, cols)
+                      : 2 * FN(pixel_room)(lanes) * ELEM_SIZE + lanes * (kept + 1) * ACC_SIZE;
 }
 
 static void FN(fill_elements)(char *to, ptrdiff_t bytes, ELEM element)
@@ -246,7 +254,7 @@ static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *sc
     s.low = numpool_max(s.start, 0);
     s.high = numpool_max(s.low, numpool_min(end, w->in));
     s.rows = s.low < s.high ? job->h.in : 0;
-    const ptrdiff_t lanes = tile->lane1 - tile->lane0, pixel = lanes * ELEM_SIZE;
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0, pixel = FN(pixel_room)(lanes) * ELEM_SIZE;
     const int single = lanes == 1;
     ptrdiff_t inner, outer, first = tile->row0 % job->h.out;
     numpool_interior(&job->h, &inner, &outer);

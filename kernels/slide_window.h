@@ -330,6 +330,75 @@ ALWAYS_INLINE void NAME_(in_order)(const FN(sliding) *s, FN(column) column, char
     }
 }
 
+#if SLIDE_STRIPS && SLIDE_HOP == 1
+/* Window j by itself, all its lanes. `column` is that of window 0. */
+static __attribute__((noinline)) void NAME_(one_window)(const FN(sliding) *s, const FN(column) *column, ptrdiff_t j, char *d,
+                                                        ptrdiff_t lanes)
+{
+    const numpool_fold *f = &s->fold;
+    FN(column) there[SLIDE_KERNEL];
+    for (int t = 0; t < SLIDE_KERNEL; t++) {
+        FN(column) own = *column;
+        FN(go_on)(&own, j + t, SLIDE_KERNEL);
+        there[t] = FN(column_at)(s, &own, s->start + j + t, lanes);
+    }
+    for (ptrdiff_t i = 0; i < lanes; i += LANES) {
+        const ptrdiff_t at = numpool_min(i, lanes - LANES);
+        FN(vec) tap[SLIDE_KERNEL];
+        for (int t = 0; t < SLIDE_KERNEL; t++)
+            tap[t] = FN(folded)(&there[t], at * ELEM_SIZE, SLIDE_KERNEL);
+        SLIDE_PUT(d + at * SLIDE_SIZE, FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, f), f);
+    }
+    (void)f;
+}
+
+/* Of n elements of a row of windows, so many vectors (a constant) from element e on, and those a pixel further each. `column` is
+ * that of element 0. */
+ALWAYS_INLINE void NAME_(strip)(const FN(sliding) *s, const FN(column) *column, ptrdiff_t e, ptrdiff_t n, ptrdiff_t lanes, char *d,
+                                int vectors)
+{
+    const numpool_fold *f = &s->fold;
+    FN(vec) tap[SLIDE_STRIP][SLIDE_KERNEL];
+    FN(column) next = *column;
+    (void)f;
+    if (e + vectors * LANES > n)
+        return;
+    for (int t = 0; t < SLIDE_KERNEL; t++) /* a row that does not exist is the same everywhere */
+        next.at[t] += next.pixel[t] ? e * ELEM_SIZE : 0;
+    for (int t = 0; t < SLIDE_KEPT; t++, FN(go_on)(&next, 1, SLIDE_KERNEL))
+        for (int v = 0; v < vectors; v++)
+            tap[v][t] = FN(folded)(&next, v * LANES * ELEM_SIZE, SLIDE_KERNEL);
+    for (; e + vectors * LANES <= n; e += lanes, FN(go_on)(&next, 1, SLIDE_KERNEL))
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            tap[v][SLIDE_KEPT] = FN(folded)(&next, v * LANES * ELEM_SIZE, SLIDE_KERNEL);
+            SLIDE_PUT(d + (e + v * LANES) * SLIDE_SIZE, FN(slide_tree)(tap[v], 0, 1, SLIDE_KERNEL, f), f);
+            for (int t = 0; t < SLIDE_KEPT; t++)
+                tap[v][t] = tap[v][t + 1];
+        }
+}
+
+/* n elements of a row of windows that all columns are there for, whose pixels follow each other. */
+static __attribute__((noinline)) void NAME_(strips)(const FN(sliding) *given, const FN(column) *column, ptrdiff_t n,
+                                                    ptrdiff_t lanes, char *d)
+{
+    const FN(sliding) copy = *given, *s = &copy; /* a copy: stores through char * may not change it */
+    const ptrdiff_t second = numpool_second(column->at[SLIDE_KEPT], n, LANES, ELEM_SIZE), end = second + lanes;
+    NAME_(strip)(s, column, 0, LANES, lanes, d, 1);
+    for (ptrdiff_t e = second; e < end; e += SLIDE_STRIP * LANES)
+        switch (numpool_min(numpool_ceil_div(end - e, LANES), SLIDE_STRIP)) {
+        case 1: NAME_(strip)(s, column, e, n, lanes, d, 1); break;
+        case 2: NAME_(strip)(s, column, e, n, lanes, d, 2); break;
+        case 3: NAME_(strip)(s, column, e, n, lanes, d, 3); break;
+        default: NAME_(strip)(s, column, e, n, lanes, d, SLIDE_STRIP);
+        }
+    for (ptrdiff_t i = 1; i <= SLIDE_STRIP; i++) { /* what no strip had room for */
+        const ptrdiff_t e = numpool_max(0, n - i * LANES);
+        NAME_(strip)(s, column, e, e + LANES, lanes, d, 1);
+    }
+}
+#endif
+
 static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
 {
     const FN(sliding) copy = *given, *s = &copy; /* a copy: stores through char * may not change it */
@@ -340,6 +409,10 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
     numpool_interior(&job->w, &inner, &outer);
     const ptrdiff_t left = numpool_min(numpool_max(inner - tile->col0, 0), cols);
     const ptrdiff_t right = numpool_max(left, numpool_min(outer - tile->col0, cols));
+#if SLIDE_STRIPS && SLIDE_HOP == 1
+    const int strips = job->x.pixel == lanes * ELEM_SIZE && job->y.pixel == lanes * SLIDE_SIZE
+                       && (lanes % LANES || (VECTOR_BYTES == 64 && ELEM_SIZE == ACC_SIZE)); /* else slower (measured) */
+#endif
     for (ptrdiff_t at = tile->row0; at < tile->row1; at++) {
         const ptrdiff_t number = at / job->h.out, r = at % job->h.out, y = r * job->h.stride - job->h.before;
         const char *plane = job->x.data + numpool_lead(job, job->x.lead, number) + tile->lane0 * ELEM_SIZE;
@@ -351,9 +424,20 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
             column.pixel[t] = there ? job->x.pixel : 0;
             column.at[t] = there ? plane + (y + t) * job->x.row + s->start * job->x.pixel : s->scratch;
         }
+#if SLIDE_STRIPS && SLIDE_HOP == 1
+        if (strips) {
+            FN(column) here = column;
+            FN(go_on)(&here, left, SLIDE_KERNEL);
+            for (ptrdiff_t j = left > 0 ? 0 : right; j < cols; j = j + 1 == left ? right : j + 1)
+                NAME_(one_window)(s, &column, j, d + j * job->y.pixel, lanes);
+            if (left < right)
+                NAME_(strips)(s, &here, (right - left) * lanes, lanes, d + left * job->y.pixel);
+            continue;
+        }
+#endif
         char *kept[SLIDE_KEPT + 1];
         for (int t = 0; t <= SLIDE_KEPT; t++)
-            kept[t] = s->scratch + lanes * (2 * ELEM_SIZE + t * ACC_SIZE);
+            kept[t] = s->scratch + 2 * FN(pixel_room)(lanes) * ELEM_SIZE + lanes * t * ACC_SIZE;
         for (int t = 0; t < SLIDE_KEPT; t++) {
             FN(column) here = column;
             FN(go_on)(&here, t, SLIDE_KERNEL);

@@ -187,6 +187,17 @@ FLAT = [
     Case("long row: five rows of columns, several vectors", (2, 3, 8, 40), 5, 1, 2),
 ]
 
+# Windows at stride 1 over pixels of many lanes, whose vectors go from pixel to pixel (strips, slide.h).
+STRIPS = [
+    Case("strips: lanes that leave some over", (2, 83, 5, 7), 3, 1, 1),
+    Case("strips: several, the last one narrow", (1, 293, 4, 9), 2, 1, ((0, 1), (1, 0))),
+    Case("strips: no column between the edges", (1, 70, 3, 2), 3, 1, 1),
+    Case("strips: windows beside the image", (1, 100, 3, 5), 3, 1, ((1, 1), (2, 2))),
+    Case("strips: one column inside", (1, 129, 4, 3), 3, 1, ((2, 1), (1, 1))),
+    Case("strips: whole vectors, no padding", (2, 64, 3, 18), 3, 1),
+    Case("strips: even windows, padding behind", (1, 97, 4, 6), 2, 1, "same"),
+]
+
 LINES = [
     Case("line: halved", (2, 3, 14), 2),
     Case("line: overlap and padding", (2, 3, 19), 3, 2, 1),
@@ -220,7 +231,7 @@ VOLUMES = [
     Case("volume: images of windows over few slabs", (1, 2, 9, 6, 20), (3, 3, 5), (4, 2, 1), ((2, 4), (1, 1), (2, 2))),
 ]
 
-CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + FLAT + WIDTHS
+CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + FLAT + STRIPS + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 
