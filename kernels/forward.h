@@ -422,7 +422,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     char *sums = scratch + room.line, *spare = sums + room.spare, *other = sums + room.other, *results = sums + room.results;
     const ptrdiff_t pitch = room.pitch, out_pitch = room.out_pitch, results_apart = room.results_apart;
     const int dense = job->y.pixel == lanes * OUT_SIZE(job);
-    /* by a table, a window without a tap is filled with accumulators, which must be results then */
+    /* by a table, a window without a tap is filled with accumulators, which must be results then, or divided each */
     const int each = job->w.table && !job->d.out && DIVIDES_EACH(job);
     const int direct = (DIRECT(job) || each) && (!job->w.table || ACC_SIZE == ELEM_SIZE)
                        && FN(row_length)(job, cols, lanes, dense) >= LANES;

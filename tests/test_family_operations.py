@@ -24,6 +24,7 @@ from cases import (
 )
 from family_cases import RESNET50_STEM, THREADS, VGG16, circumstances
 from family_reference import RANKS, adaptive_axis, fractional_starts
+from numpy.lib.stride_tricks import sliding_window_view
 from reference import limits
 
 import numpool
@@ -526,6 +527,32 @@ def test_averages_over_time_have_the_same_bits_however_sequences_lie(channels, d
             numpool.avg_over_time(x, lengths, out=into),
         ):
             assert bits(got) == bits(want)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int8"])
+@pytest.mark.parametrize("steps", [1, 20])
+def test_samples_next_to_each_other_keep_their_lengths(steps, dtype):
+    """In memory samples may be neighbours, as channels are in NLC, or share elements with the next channel and step."""
+    lengths = np.array([0, 1, 0, 1, 1, 0, steps, 1])
+    row = exact_data((7 + 4 + steps,), dtype, np.random.default_rng(0))
+    shared = sliding_window_view(sliding_window_view(row, 4), steps, axis=0)[:8]
+    first = np.asfortranarray(exact_data((8, 3, steps), dtype, np.random.default_rng(1)))
+    for x in (shared, first, exact_data((8, 1, steps), dtype, np.random.default_rng(2))):
+        for _ in circumstances((1, 3)):
+            equal(numpool.max_over_time(x, lengths), family_reference.max_over_time(x, lengths))
+            result = None if dtype == "int8" else "float32"
+            means = family_reference.avg_over_time(x, lengths, dtype=result)
+            assert_same(numpool.avg_over_time(x, lengths, dtype=result), means, max_ulps=1)
+
+
+@pytest.mark.parametrize("name", ["max_over_time", "avg_over_time"])
+@pytest.mark.parametrize("lengths", [None, [2, 5]])
+def test_a_wrong_out_over_time_is_told_by_its_own_shape(name, lengths):
+    pool, x = getattr(numpool, name), np.ones((2, 3, 5), np.float32)
+    for out in (np.empty((2, 5), np.float32), np.empty((2, 3)), np.empty((2, 3, 1), np.float32)):
+        with pytest.raises(ValueError, match=r"shape \(2, 3\) and the dtype float32") as caught:
+            pool(x, lengths, out=out)
+        assert f"got shape {out.shape} and dtype {out.dtype}" in str(caught.value)
 
 
 # ---- Pyramid and maxout ----

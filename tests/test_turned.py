@@ -126,6 +126,14 @@ def test_lines_shorter_than_their_results(monkeypatch, level, dtype):
             both(monkeypatch, lambda: numpool.max_pool1d(x, *args, return_indices=True), None)
 
 
+@pytest.mark.parametrize("dtype", ("float16", "float32", "float64", "int64"))
+def test_sequences_of_different_lengths(monkeypatch, level, dtype):
+    for shape in ((2, 5, 37), (3, 40, 9), (2, 67, 600)):
+        x, lengths = data(shape, dtype), np.arange(shape[0]) * shape[2] // 2
+        for call in (numpool.avg_over_time, numpool.max_over_time):
+            both(monkeypatch, lambda: call(x, lengths), None)
+
+
 @pytest.mark.parametrize("index", INDICES)
 @pytest.mark.parametrize("layout", ("NCHW", "NHWC"))
 def test_adaptive_windows(monkeypatch, level, threads, layout, index):

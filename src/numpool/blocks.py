@@ -32,8 +32,9 @@ SLID_ROWS = 8
 # Bytes of the image that the slabs of windows are folded to (deep.h), and the rows of windows that it is for at least.
 IMAGE_BYTES = 64 * 1024
 IMAGE_ROWS = 8
-# Rows of a block of lines whose averages are in double (lone.h).
-LONE_ROWS = range(8, 65)
+# Rows of a block of lines whose averages are in double (lone.h); and fewer than are worth a block.
+LONE_ROWS = 64
+LEAST_LONE_ROWS = 8
 # Input of a block of planes that go as one long row (flat.h), whose masks are made once a block.
 FLAT_INPUT = 128 * 1024
 # Taps from which a tall window of an extreme runs down (running.h), the bytes of its block (bench/README.md: 64 KiB
@@ -205,9 +206,8 @@ def blocks(
     deep = d is not UNIT
     if arg and max(h.kernel, w.kernel) <= 3 and h.dilation == w.dilation == 1 and not irregular and not deep:
         return small_blocks(h, w, lanes, size // 2, operation == "argmax" and dtype in ("float32", "float64"))
-    if operation == "wide_average" and is_lone((w,)):
-        alike = [n for n in LONE_ROWS if h.out % n == 0]  # blocks keep to a plane
-        return {"block": (max(alike, default=h.out), 1, 1), "lone": True}
+    if lanes == 1 and are_lines(operation, (h, w)):
+        return {"block": (LONE_ROWS, 1, 1), "lone": True}
     if w.extent > _kernels.PART or (arg and (h.kernel > _kernels.PART or (irregular and numbered))):
         some = max(1, MOST_ROW_BYTES // (min(w.kernel, _kernels.PART) * size))
         if arg:
@@ -275,6 +275,11 @@ def large_block(h: Axis, w: Axis, window_bytes: int) -> tuple[int, int]:
     return max(1, rows if most < h.out else most), cols
 
 
+def are_lines(operation: str, axes: tuple[Axis, ...]) -> bool:
+    """Whether windows are one a line, added as they lie in memory (lone.h)."""
+    return operation == "wide_average" and len(axes) == 2 and is_lone(axes[1:])
+
+
 def are_alike(operation: str, divisor: int) -> bool:
     """Whether all windows are finished alike, and not each divided by its own number."""
     return divisor != 0 or not operation.endswith("average")
@@ -306,7 +311,7 @@ def is_narrow(w: Axis, lanes: int) -> bool:
 def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: Lying, y: Lying, divisor: int) -> bool:
     """Whether groups of planes become the lanes of pixels (planes.h): they can where each lies in memory without a gap
     and all have the same windows, and do where it `pays`."""
-    if operation.endswith("backward") or at.has_lanes:
+    if operation.endswith("backward") or at.has_lanes or are_lines(operation, axes):
         return False
     step = x.itemsize
     for a in reversed(at.spatial_by_memory(x)):

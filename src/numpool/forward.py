@@ -80,11 +80,16 @@ def by_samples(x: np.ndarray, layout: str) -> np.ndarray:
     return np.ascontiguousarray(x) if x.ndim == 3 and at.order[0] != 0 else x
 
 
+def has_rows(x: np.ndarray, layout: str) -> bool:
+    """Whether the channels of a sample are rows with the same window: samples next to each other would be lanes."""
+    return not is_channels_last(layout) and (x.ndim < 3 or x.shape[0] == 1 or x.strides[0] != x.itemsize)
+
+
 def extremum_lengths_call(operation: str, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     return_indices, layout, index = args
     x = by_samples(sources[0], layout)
     axes: tuple[Axis, ...] = (lengths_axis(x, sources[1], layout),)
-    if not return_indices and not is_channels_last(layout):  # the channels of a sample are rows with the same window
+    if not return_indices and has_rows(x, layout):
         layout, axes = LAYOUTS[2][0], (copy_axis(x.shape[-2]), *axes)
     call = extremum_of(operation, x, layout, axes, index if return_indices else None)
     return replace(call, arrays=(*call.arrays, sources[1]))
@@ -177,7 +182,7 @@ def is_along_memory(x: np.ndarray, layout: str, dtype: Any) -> bool:
     """Whether the steps of a sequence are lines that averages in double are made of as they lie (lone.h)."""
     short = name_of(x.dtype) in FLOATS and x.itemsize < 8 and np.float64 != average_dtype(dtype, x.dtype)
     wide = short and is_wide(x.dtype, average_dtype(dtype, x.dtype), (whole_axis(x.shape[-1]),))
-    return wide and not is_channels_last(layout) and x.strides[-1] == x.itemsize
+    return wide and has_rows(x, layout) and x.strides[-1] == x.itemsize
 
 
 def average_lengths_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from numpool.adaptive import global_avg_pool, global_max_pool
 from numpool.arguments import LAYOUTS, choice, input_size, integer
-from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array, sum_dtype
+from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array, checked_outs, sum_dtype
 from numpool.backward import scattered
 from numpool.documents import document
 from numpool.forward import average_dtype
@@ -289,6 +289,11 @@ def dynamic_k(layer: int, layers: int, length: int, k_top: int) -> int:
 # --- over time -------------------------------------------------------------------------------------------------------
 
 
+def check_out(x: np.ndarray, results: tuple[Result, ...], out: Any) -> None:
+    """Raise what is wrong with `out`, if anything is, by the shape that the caller knows: it has no axis of steps."""
+    checked_outs(out, results, (checked_array("x", x, DTYPES),))
+
+
 def over_lengths(
     name: str,
     x: np.ndarray,
@@ -371,13 +376,17 @@ def max_over_time(
            [4]])
     """
     x, known, axis = sequence(x, layout)
-    if lengths is None:
-        if return_indices:
-            return global_max_pool(x, True, keepdims=False, layout=layout, out=out)
-        return global_max_pool(x, keepdims=False, layout=layout, out=out)
-    x = checked_array("x", x, DTYPES)
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
     results = (Result(shape, x.dtype),) + (Result(shape, np.dtype(np.int64)),) * bool(return_indices)
+    if lengths is None:
+        try:
+            if return_indices:
+                return global_max_pool(x, True, keepdims=False, layout=layout, out=out)
+            return global_max_pool(x, keepdims=False, layout=layout, out=out)
+        except (TypeError, ValueError):
+            check_out(x, results, out)
+            raise
+    x = checked_array("x", x, DTYPES)
     options = (1 if return_indices else 0, known, "plane")
     made = over_lengths("adaptive_max_pool1d_lengths", x, lengths, axis, options, results, out)
     return (made[0], made[1]) if return_indices else made[0]
@@ -457,10 +466,14 @@ def avg_over_time(
            [3.]])
     """
     x, known, axis = sequence(x, layout)
-    if lengths is None:
-        return global_avg_pool(x, keepdims=False, layout=layout, dtype=dtype, out=out)
-    x = checked_array("x", x, DTYPES)
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
+    if lengths is None:
+        try:
+            return global_avg_pool(x, keepdims=False, layout=layout, dtype=dtype, out=out)
+        except (TypeError, ValueError):
+            check_out(x, (Result(shape, average_dtype(dtype, x.dtype)),), out)
+            raise
+    x = checked_array("x", x, DTYPES)
     result = Result(shape, average_dtype(dtype, x.dtype))
     return over_lengths("adaptive_avg_pool1d_lengths", x, lengths, axis, (known, dtype), (result,), out)[0]
 

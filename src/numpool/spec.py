@@ -16,7 +16,17 @@ from typing import Any, NamedTuple
 
 from numpool import _kernels
 from numpool.arrays import FLOATS, Header, Lying, Place, Result, Shape, extent, name_of
-from numpool.blocks import ACROSS_BYTES, STRIP_BYTES, axis_words, blocks, is_ordered, is_turned, rows_read, strips
+from numpool.blocks import (
+    ACROSS_BYTES,
+    LEAST_LONE_ROWS,
+    STRIP_BYTES,
+    axis_words,
+    blocks,
+    is_ordered,
+    is_turned,
+    rows_read,
+    strips,
+)
 from numpool.flatten import LEAST_COLUMNS, LEAST_LANES, LEAST_LINE, flatten, is_lone
 from numpool.geometry import UNIT, Axis, number_of_tables
 from numpool.indices import Indices
@@ -159,7 +169,8 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
         spec |= {"block": (h.size, w.size, lanes), "gradient": "scatter"}
     if tables > 1:  # blocks keep to a plane: as many rows as divide its
         block: Any = spec["block"]
-        spec["block"] = (next(n for n in range(min(block[0], h.out), 0, -1) if h.out % n == 0), *block[1:])
+        some = next(n for n in range(min(block[0], h.out), 0, -1) if h.out % n == 0)
+        spec["block"] = (h.out if spec["lone"] and some < LEAST_LONE_ROWS else some, *block[1:])
     return spec
 
 
