@@ -1,6 +1,6 @@
 /* Template: windows over slabs before those over rows and columns. The slabs that a plane of the output needs are folded into
- * one, an image in scratch, which is pooled as any other: its rows may lie on the way of any stage that windows over two axes
- * have, and a slab is read once a plane, not once for each row of a window.
+ * one, an image in scratch, which is pooled as any other, by whatever stages its shape allows. A slab is read once a plane, not
+ * once for each row of a window.
  *
  *     slabs --down--> image --block--> output rows
  *

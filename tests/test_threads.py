@@ -10,6 +10,7 @@ import inspect
 import itertools
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,6 +72,15 @@ def test_scratch_is_enough_for_every_block(window, dtype, level):
                 plans += [plan_of("avg_pool2d_backward", y, x.shape, *window, layout=layout)]
             for made, n in itertools.product(plans, (1, 2, 3, 7, 64)):
                 assert made.scratch_needed(n) <= made.scratch_bytes(n), (made.spec["operation"], layout, channels, n)
+
+
+@pytest.mark.parametrize("layout, shape", [("NCDHW", (1, 16, 6, 450, 450)), ("NDHWC", (1, 6, 450, 450, 16))])
+@pytest.mark.parametrize("dilation", [1, 15, 16, 200])
+def test_volumes_take_little_scratch_however_far_apart_their_taps_are(layout, shape, dilation, capsys):
+    x = np.broadcast_to(np.float64(0), shape)
+    numpool.explain("max_pool3d", x, 3, 1, 0, (1, dilation, dilation), layout=layout)
+    scratch = int(re.search(r"(\d+) bytes of scratch", capsys.readouterr().out)[1])
+    assert scratch <= 160 * 1024
 
 
 @pytest.mark.parametrize("level", numpool.levels())

@@ -32,6 +32,9 @@ SLID_ROWS = 8
 # Bytes of the image that the slabs of windows are folded to (deep.h), and the rows of windows that it is for at least.
 IMAGE_BYTES = 64 * 1024
 IMAGE_ROWS = 8
+# The most rows, or columns, from the first to the last tap of windows for which slabs are so folded: far dilated ones
+# read little of an image, which is large.
+MOST_IMAGE_EXTENT = 32
 # Rows of a block of lines whose averages are in double (lone.h); and fewer than are worth a block.
 LONE_ROWS = 64
 LEAST_LONE_ROWS = 8
@@ -227,7 +230,7 @@ def blocks(
         room, most = (TALL_BYTES, per_row * h.kernel) if operation in ("max", "min") else (RUN_BYTES, MOST_RUN_BYTES)
         tall = min(max(h.kernel, room // per_row), max(room, most) // per_row)
         return {"block": (max(16, tall), cols, some)}
-    if deep and folds_slabs(operation, dtype, divisor):
+    if deep and folds_slabs(operation, dtype, (h, w), divisor):
         return {"block": image_block(h, w, lanes, size), "slabs_first": True}
     if not arg and not deep and lanes * size >= 64 and dtype in FLOATS and is_slid(operation, h, w, divisor):
         return {"block": (min(h.out, SLID_ROWS), w.out, lanes)}
@@ -241,9 +244,11 @@ def blocks(
     return {"block": (max(1, BLOCK_BYTES // (((cols - 1) * w.stride + w.extent) * some * size)), cols, some)}
 
 
-def folds_slabs(operation: str, dtype: str, divisor: int) -> bool:
-    """Whether windows over slabs are folded first, to an image (deep.h): accumulators are elements of the input. That
-    sets the order of sums, so neither the layout nor the level may decide."""
+def folds_slabs(operation: str, dtype: str, axes: tuple[Axis, ...], divisor: int) -> bool:
+    """Whether windows over slabs are folded first, to an image (deep.h) of which those over `axes` read most: where
+    accumulators are input elements. It sets the order of sums: neither the layout nor the level may decide."""
+    if any(a.extent > MOST_IMAGE_EXTENT or a.stride > a.extent for a in axes):
+        return False
     if operation in ("max", "min"):
         return dtype not in ("float16", "bfloat16")
     return operation == "average" and dtype in ("float32", "float64") and divisor != 0
@@ -382,7 +387,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
         return arg or (is_lone(axes) and operation not in ("max", "min")) or share <= MOST_SHARE * vector
     tiles = all(a.tiles for a in axes)
     if len(axes) == 3 and axes[0].kernel > 1 and kernel > 1:  # three stages
-        if tiles or folds_slabs(operation, name_of(dtype), divisor):
+        if tiles or folds_slabs(operation, name_of(dtype), (h, w), divisor):
             return w.out <= lanes
         return not all(map(is_whole, axes))
     if arg and (w.out == 1 or one_by_one):
