@@ -99,10 +99,18 @@ cdef extern from "job.h":
         numpool_block *extremum_backward
     ctypedef struct numpool_pixels:
         ptrdiff_t low, pixels
-    ctypedef struct numpool_turns:
+    ctypedef struct numpool_move:
+        ptrdiff_t planes, count, plane, lanes, size
+        const int64_t *index
+        const char *source "from"  # a word of Python's own
+        char *to
+        int gather
+        ptrdiff_t parts
+    ctypedef struct numpool_movers:
         ptrdiff_t vector_bytes
         void (**turn_in "in")(const char *const *, ptrdiff_t, ptrdiff_t, ptrdiff_t, char *) noexcept nogil  # Python's word
         void (**turn_out "out")(const char *, ptrdiff_t, ptrdiff_t, char *const *, ptrdiff_t) noexcept nogil
+        int (*by_index)(void *, ptrdiff_t, ptrdiff_t) noexcept nogil
     ptrdiff_t numpool_lead(const numpool_job *, const ptrdiff_t *, ptrdiff_t) noexcept nogil
     numpool_pixels numpool_reach(const numpool_axis *, ptrdiff_t, ptrdiff_t) noexcept nogil
 
@@ -112,7 +120,7 @@ cdef extern from "dispatch.h":
         const numpool_extremum_kernels *extremum_kernels
         const numpool_average_kernels *average_kernels
         const numpool_index_kernels *index_kernels
-        const numpool_turns *turns
+        const numpool_movers *movers
         int runs
     int numpool_levels(numpool_level *)
     int NUMPOOL_OPENMP
@@ -123,16 +131,6 @@ cdef extern from "team.h":
     enum: NUMPOOL_RANGE
     ctypedef int numpool_part(void *, ptrdiff_t, ptrdiff_t) noexcept nogil
     int numpool_share(numpool_part *, void *, ptrdiff_t, ptrdiff_t, void *) nogil
-
-cdef extern from "move.h":
-    ctypedef struct numpool_move:
-        ptrdiff_t planes, count, plane, lanes, size
-        const int64_t *index
-        const char *source "from"  # a word of Python's own
-        char *to
-        int gather
-        ptrdiff_t parts
-    int numpool_move_part(void *, ptrdiff_t, ptrdiff_t) noexcept nogil
 
 numpool_import()
 
@@ -166,7 +164,7 @@ def get_level():
 
 
 def vector_bytes():
-    return level_list[level_now].turns.vector_bytes
+    return level_list[level_now].movers.vector_bytes
 
 
 set_level(LEVELS[len(LEVELS) - 1])

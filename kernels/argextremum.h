@@ -377,7 +377,7 @@ static void FN(apart_block)(const numpool_job *job, const numpool_elements *elem
                 .unit_z = numbered ? down.taps * unit_y : way->unit_z, .unit_y = unit_y, .unit_x = way->unit_x,
                 .rows = next - c, .n = lanes, .value = to.y + (c - tile->col0) * job->y.pixel, .value_pitch = job->y.pixel,
                 .index = to.index + (c - tile->col0) * job->index.pixel, .index_pitch = job->index.pixel, .index_size = job->index_size,
-                .positions = !numbered, .fall = w->stride * job->position.pixel, .move = job->position.lane,
+                .positions = !numbered, .ahead = numpool_ahead(job->x.pixel, lanes * ACC_SIZE), .fall = w->stride * job->position.pixel, .move = job->position.lane,
                 .base = to.position + numpool_origin(&slabs, tile, r, c)};
             if (f.taps_z && f.taps_y && f.taps_x) {
                 FN(apart)(&f);

@@ -178,8 +178,10 @@ ALWAYS_INLINE void FN(apart_rows)(const numpool_small *given, ptrdiff_t taps_z, 
                 const char *q = p;
                 for (ptrdiff_t t = 0; t < taps_y; t++, q += f->down, first += unit_y) {
                     FN(ivec) tap = first;
-                    for (ptrdiff_t u = 0; u < taps_x; u++, tap += unit_x)
+                    for (ptrdiff_t u = 0; u < taps_x; u++, tap += unit_x) {
+                        __builtin_prefetch(q + u * f->across + f->ahead);
                         best = STEP(best, ((FN(pair)){FN(load)(q + u * f->across), tap}));
+                    }
                 }
             }
             FN(store)(f->value + r * f->value_pitch + i * ACC_SIZE, best.value);

@@ -191,15 +191,25 @@ ALWAYS_INLINE FN(vec) FN(load_few)(const char *p) { return FN(load_element)(p); 
 #endif
 #undef LANES
 #define LANES DOWN_LANES /* for this stage */
-#define STAGE down
-#define SOURCE_SIZE ELEM_SIZE
-#define TARGET_SIZE ACC_SIZE
 #if VECTOR_BYTES == 64 && KIND == KIND_FLOAT && ELEM_SIZE == 4 && !IN_PAIRS /* few are read by half a vector */
 #define TAP(p, t, f) ((f) && (f)->n <= LANES / 2 ? (FN(tree))NATIVE_FEW(p, ELEM_SIZE) : FN(load_element)(p))
 #else
 #define TAP(p, t, f) FN(load_element)(p)
 #endif
+#define NARROW down_narrow
+#define NARROW_LANES LANES
+#define NARROW_SIZE ELEM_SIZE
+#define NARROW_STORE(p, x, f) TALL_STORE(p, x, f)
+#include "narrow.h"
+#define STAGE down
+#define SOURCE_SIZE ELEM_SIZE
+#define TARGET_SIZE ACC_SIZE
 #define PUT(d, x, f) TALL_STORE(d, x, f)
+#if IN_PAIRS && KIND == KIND_FLOAT
+#define MANY(f) ((f)->n <= LANES / 2 ? FN(down_half)(f) : FN(down_narrow)(f))
+#else
+#define MANY(f) FN(down_narrow)(f)
+#endif
 #define PREFETCH PREFETCH_ROWS
 #define FIRST_VECTOR(p, n) ALIGNED_VECTOR(p, n)
 #include "fold.h"

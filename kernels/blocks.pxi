@@ -31,7 +31,7 @@ cdef struct Work:
     numpool_block *block
     Grid grid
     Turned turned
-    const numpool_turns *turns
+    const numpool_movers *movers
     ptrdiff_t parts  # ranges of blocks, or of strips of groups of planes, one after the other
     bint dense       # rows follow each other in the output
     ptrdiff_t sharing  # planes after planes that share a table each, and blocks keep to a plane; 0: all share one
@@ -111,9 +111,9 @@ cdef void turn_strip(
         plane[i] = plane_at(&work.turned, lie, first + min(i, some - 1)) + strip.first * size
     for run in range(strip.runs):
         if back:
-            work.turns.turn_out[size](pixels, strip.elements, lanes, plane, some)
+            work.movers.turn_out[size](pixels, strip.elements, lanes, plane, some)
         else:
-            work.turns.turn_in[size](<const char *const *>plane, strip.elements, lanes, ahead, pixels)
+            work.movers.turn_in[size](<const char *const *>plane, strip.elements, lanes, ahead, pixels)
         pixels += strip.elements * lanes * size
         for i in range(lanes):
             plane[i] += strip.apart * size

@@ -6,12 +6,8 @@ static int FN(outside)(const char *index, ptrdiff_t n, int64_t zero, uint64_t sp
 {
     const int64_t *at = (const int64_t *)(const void *)index;
     int bad = 0;
-    int64_t signs = 0; /* without a comparison: few processors have one of 64 bits for vectors */
-    if (zero == 0) {
-        for (ptrdiff_t i = 0; i < n; i++)
-            signs |= (at[i] + 1) | ((int64_t)span - 1 - at[i]);
-        return signs < 0;
-    }
+    if (zero == 0)
+        return numpool_outside(at, n, (int64_t)span);
     for (ptrdiff_t i = 0; i < n; i++)
         bad |= ((uint64_t)at[i] - (uint64_t)zero >= span) & (at[i] != -1);
     return bad;

@@ -12,7 +12,7 @@ typedef struct {
     const numpool_extremum_kernels *extremum_kernels;
     const numpool_average_kernels *average_kernels;
     const numpool_index_kernels *index_kernels;
-    const numpool_turns *turns;
+    const numpool_movers *movers;
     int runs;
 } numpool_level;
 
@@ -20,9 +20,9 @@ typedef struct {
     extern const numpool_extremum_kernels numpool_extremum_kernels_##level[]; \
     extern const numpool_average_kernels numpool_average_kernels_##level[]; \
     extern const numpool_index_kernels numpool_index_kernels_##level[]; \
-    extern const numpool_turns numpool_turns_##level
+    extern const numpool_movers numpool_movers_##level
 #define LEVEL_TABLES(level) \
-    numpool_extremum_kernels_##level, numpool_average_kernels_##level, numpool_index_kernels_##level, &numpool_turns_##level
+    numpool_extremum_kernels_##level, numpool_average_kernels_##level, numpool_index_kernels_##level, &numpool_movers_##level
 DECLARE_TABLES(baseline);
 #ifdef NUMPOOL_X86
 DECLARE_TABLES(v3);

@@ -98,9 +98,6 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
         memcpy(p, &identity, ACC_SIZE);
 }
 
-#define STAGE down
-#define SOURCE_SIZE ELEM_SIZE
-#define TARGET_SIZE ACC_SIZE
 #if KIND == KIND_HALF
 #define TAP(p, t, f) FN(key)(FN(load)(p))
 #elif VECTOR_BYTES == 64 && KIND == KIND_FLOAT && ELEM_SIZE == 4 /* few are read by half a vector */
@@ -108,7 +105,16 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #else
 #define TAP(p, t, f) FN(load)(p)
 #endif
+#define NARROW down_narrow
+#define NARROW_LANES LANES
+#define NARROW_SIZE ELEM_SIZE
+#define NARROW_STORE(p, x, f) FN(put)(p, x)
+#include "narrow.h"
+#define STAGE down
+#define SOURCE_SIZE ELEM_SIZE
+#define TARGET_SIZE ACC_SIZE
 #define PUT(d, x, f) FN(put)(d, x)
+#define MANY(f) FN(down_narrow)(f)
 #define PREFETCH PREFETCH_ROWS
 #define FIRST_VECTOR(p, n) ALIGNED_VECTOR(p, n)
 #include "fold.h"

@@ -13,6 +13,7 @@
  *   PUT(d, x, f)     stores a STAGE_TYPE                 LANES, SOURCE_SIZE, TARGET_SIZE (bytes an element)
  *
  *   PREFETCH(p, taps, f) asks for what follows, or PREFETCH_NOT
+ *   MANY(f)      (may be defined) does a fold of more than NUMPOOL_TALL taps and at most two vectors a row, in the same order
  *   FIRST_VECTOR(p, n)   elements to the second vector of a row: ALIGNED_VECTOR where sources are image rows, else LANES
  *
  * SINGLE_TAP, or MOST_TAPS where the stage never has more, keeps the code small.
@@ -76,7 +77,14 @@ static __attribute__((noinline, unused)) void FN(STAGE)(const numpool_fold *f)
     case 4: ROWS_(f, 4); break;
     case 5: ROWS_(f, 5); break;
     case 7: ROWS_(f, 7); break; /* the last maps of many networks are 7 x 7 */
-    default: ROWS_(f, numpool_max(f->taps, 6)); /* tells the compiler that there are so many: fewer trees */
+    default:
+#ifdef MANY
+        if (f->taps > NUMPOOL_TALL && f->n <= 2 * LANES) {
+            MANY(f);
+            break;
+        }
+#endif
+        ROWS_(f, numpool_max(f->taps, 6)); /* tells the compiler that there are so many: fewer trees */
     }
 #endif
 }
@@ -157,4 +165,5 @@ static __attribute__((unused)) void EXACT_(const numpool_fold *given, const char
 #undef SOURCE_SIZE
 #undef TARGET_SIZE
 #undef SINGLE_TAP
+#undef MANY
 #undef MOST_TAPS

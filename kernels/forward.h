@@ -78,11 +78,7 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
         f.dst_pitch = pitch;
         f.rows = next - r;
         f.n = pixels * lanes;
-        if (dense && f.taps > NUMPOOL_TALL && f.n > DOWN_LANES && f.n <= 2 * DOWN_LANES) {
-            FN(down_narrow)(&f);
-            continue;
-        }
-        if (dense && f.taps > NUMPOOL_TALL && f.n >= NUMPOOL_TALL_WIDTH * LANES) {
+        if (dense && f.taps > NUMPOOL_TALL && f.n >= NUMPOOL_TALL_WIDTH * LANES && f.n > 2 * DOWN_LANES) {
             FN(down_tall)(&f);
             continue;
         }

@@ -84,13 +84,24 @@ enum { NUMPOOL_BAD = 1, NUMPOOL_FOREIGN = 2 }; /* names no place of its plane; o
  * Without scratch (NULL) it does nothing and returns how many bytes of it the tile needs. */
 typedef ptrdiff_t numpool_block(const numpool_job *job, const numpool_tile *tile, char *scratch);
 
-/* What a level has besides blocks: planes of n elements as the lanes of pixels, and back, by the bytes of an element; see
- * planes.h. */
+/* Elements moved by index, see move.h. Arrays lie without gaps as (planes, positions, lanes). */
+typedef struct {
+    ptrdiff_t planes, count, plane, lanes, size; /* indices a plane and lane; positions a plane; bytes of an element */
+    const int64_t *index;
+    const char *from;
+    char *to; /* NULL: the indices are looked at and nothing is moved */
+    int gather;
+    ptrdiff_t parts;
+} numpool_move;
+
+/* What a level has besides blocks: elements that move and stay what they are. Planes of n elements as the lanes of pixels, and
+ * back, by the bytes of an element (planes.h); one part of a numpool_move, as team.h hands them out. */
 typedef struct {
     ptrdiff_t vector_bytes;
     void (*in[9])(const char *const *plane, ptrdiff_t n, ptrdiff_t lanes, ptrdiff_t ahead, char *to);
     void (*out[9])(const char *from, ptrdiff_t n, ptrdiff_t lanes, char *const *plane, ptrdiff_t planes);
-} numpool_turns;
+    int (*by_index)(void *move, ptrdiff_t part, ptrdiff_t thread);
+} numpool_movers;
 
 /* What a level has for each dtype, in three tables of one order; NULL: no such operation on this dtype. */
 typedef struct {
@@ -171,7 +182,7 @@ typedef struct {
 /* Windows of an output row whose gradients are scattered at once. */
 #define NUMPOOL_RUN 2048
 
-/* Elements that are moved while a part of the next plane is fetched, and indices that are compared at once. */
+/* Windows whose gradients are scattered while a part of the next plane is fetched, and indices that are compared at once. */
 #define NUMPOOL_MEANWHILE 16
 #define NUMPOOL_TOGETHER 16
 /* Planes whose windows take turns where one plane's would wait for each other. */

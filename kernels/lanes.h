@@ -17,7 +17,7 @@
 /* Hardware prefetchers stop at a page and at a row's end; this runs ahead over the rows not read before. Further where planes
  * of single lanes are read by rows. */
 #define PREFETCH_AHEAD 3072
-#define PREFETCH_FURTHER 4096
+#define PREFETCH_FURTHER 8192
 #define PREFETCH_SHORT 4096 /* bytes of a row, of which two that are read together lie in a page or two */
 #define PREFETCH_ROW(p, taps, f, i) \
     ((taps) > (i) && (f)->fresh > (i) ? __builtin_prefetch((p) + ((taps) - 1 - (i)) * (f)->step + PREFETCH_AHEAD) : (void)0)
@@ -53,6 +53,29 @@ ALWAYS_INLINE ptrdiff_t numpool_second(const char *p, ptrdiff_t n, ptrdiff_t lan
 {
     const ptrdiff_t beyond = (ptrdiff_t)((uintptr_t)p % (uintptr_t)(lanes * size));
     return n < 8 * lanes || beyond % size ? lanes : lanes - beyond / size;
+}
+
+/* Whether one of n indices is neither -1 nor a position in a plane of so many: its successor is below 0 or above their number. */
+static inline int numpool_outside(const int64_t *index, ptrdiff_t n, int64_t plane)
+{
+    typedef int64_t vector __attribute__((vector_size(VECTOR_BYTES)));
+    vector doubts[4] = {{0}}, next; /* four: in one, each vector would wait for the one before */
+    int64_t doubt = 0;
+    ptrdiff_t i = 0;
+    for (; i + 4 * LANES_8 <= n; i += 4 * LANES_8) {
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) {
+            memcpy(&next, index + i + v * LANES_8, sizeof next);
+            next += 1;
+            doubts[v] |= next | (plane - next);
+        }
+    }
+    for (; i < n; i++)
+        doubt |= (index[i] + 1) | (plane - 1 - index[i]);
+    doubts[0] |= doubts[1] | doubts[2] | doubts[3];
+    for (int l = 0; l < LANES_8; l++)
+        doubt |= doubts[0][l];
+    return doubt < 0;
 }
 
 #define NUMPOOL_JOIN2(a, b, c) a##_##b##_##c

@@ -103,11 +103,13 @@ const numpool_extremum_kernels NUMPOOL_CAT(numpool_extremum_kernels_, LEVEL)[] =
 #define DTYPE bits64
 #define ELEM_SIZE 8
 #include "planes.h"
+#include "move.h"
 
-const numpool_turns NUMPOOL_CAT(numpool_turns_, LEVEL) = {
+const numpool_movers NUMPOOL_CAT(numpool_movers_, LEVEL) = {
     .vector_bytes = VECTOR_BYTES,
     .in = {[1] = planes_bits8_in, [2] = planes_bits16_in, [4] = planes_bits32_in, [8] = planes_bits64_in},
-    .out = {[1] = planes_bits8_out, [2] = planes_bits16_out, [4] = planes_bits32_out, [8] = planes_bits64_out}};
+    .out = {[1] = planes_bits8_out, [2] = planes_bits16_out, [4] = planes_bits32_out, [8] = planes_bits64_out},
+    .by_index = numpool_move_part};
 
 const numpool_average_kernels NUMPOOL_CAT(numpool_average_kernels_, LEVEL)[] = {
 #define TEMPLATE "entry.h"

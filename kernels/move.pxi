@@ -28,6 +28,6 @@ def move(
     if memory == NULL:
         raise MemoryError(f"numpool: no memory for {threads * NUMPOOL_RANGE} bytes of scratch")
     with nogil:
-        bad = numpool_share(numpool_move_part, &work, work.parts, threads, memory + (64 - <uintptr_t>memory % 64))
+        bad = numpool_share(level_list[level_now].movers.by_index, &work, work.parts, threads, memory + (64 - <uintptr_t>memory % 64))
     free(memory)
     return not bad

@@ -23,35 +23,32 @@ ALWAYS_INLINE int SCATTER(const int64_t *restrict index, const MOVED *restrict f
 ALWAYS_INLINE int GATHER(const int64_t *restrict index, const MOVED *restrict from, MOVED *restrict to, ptrdiff_t n,
                          ptrdiff_t lanes, uint64_t plane)
 {
-    int64_t some[NUMPOOL_TOGETHER];
     int bad = 0;
-    for (ptrdiff_t i = 0; i < n;) {
-        if (i + NUMPOOL_TOGETHER <= n && numpool_move_read(index + i, (int64_t)plane, some)) {
-            for (int j = 0; j < NUMPOOL_TOGETHER; j++)
-                to[i + j] = from[PLACE(some[j], i + j)];
-            i += NUMPOOL_TOGETHER;
-            continue;
-        }
+#pragma GCC unroll 4
+    for (ptrdiff_t i = 0; i < n; i++) {
         const uint64_t at = (uint64_t)index[i];
-        bad |= at >= plane && at != (uint64_t)-1;
-        to[i] = at < plane ? from[PLACE(at, i)] : 0;
-        i++;
+        if (at < plane) {
+            to[i] = from[PLACE(at, i)];
+        } else {
+            to[i] = 0;
+            bad |= at != (uint64_t)-1;
+        }
     }
     return bad;
 }
 
 static int NUMPOOL_MOVE_NAME(MOVED)(const numpool_move *m, ptrdiff_t first, ptrdiff_t last)
 {
-    const ptrdiff_t lanes = m->lanes, row = m->count * lanes, plane = m->plane * lanes, share = plane * (ptrdiff_t)sizeof(MOVED) / row;
+    const ptrdiff_t lanes = m->lanes, row = m->count * lanes, plane = m->plane * lanes;
+    const ptrdiff_t cleared = numpool_max(1, MOVE_CLEARED / (plane * (ptrdiff_t)sizeof(MOVED))); /* planes at once */
     const uint64_t places = (uint64_t)m->plane;
-    const int far = m->planes * plane * (ptrdiff_t)sizeof(MOVED) > NUMPOOL_NEAR;
     int bad = 0;
     for (ptrdiff_t p = first; p < last; p++) {
         const int64_t *index = m->index + p * row;
         const MOVED *from = (const MOVED *)(const void *)m->from + p * (m->gather ? plane : row);
         MOVED *to = (MOVED *)(void *)m->to + p * (m->gather ? row : plane);
-        if (!m->gather)
-            memset(to, 0, plane * sizeof *to);
+        if (!m->gather && (p - first) % cleared == 0)
+            memset(to, 0, numpool_min(cleared, last - p) * plane * sizeof *to);
         if (m->gather && lanes == 1)
             bad |= GATHER(index, from, to, row, 1, places);
         else if (m->gather)
@@ -60,14 +57,8 @@ static int NUMPOOL_MOVE_NAME(MOVED)(const numpool_move *m, ptrdiff_t first, ptrd
         else if (lanes > 1)
             for (ptrdiff_t i = 0; i < row; i += lanes, index += lanes, from += lanes)
                 bad |= SCATTER(index, from, to, lanes, lanes, places);
-        else if (!far)
-            bad |= SCATTER(index, from, to, row, 1, places);
         else
-            for (ptrdiff_t i = 0, n; i < row; i += n, index += n, from += n) { /* the next plane is fetched meanwhile */
-                n = numpool_min(NUMPOOL_MEANWHILE, row - i);
-                numpool_fetch((const char *)(to + plane) + i * share, n * share);
-                bad |= SCATTER(index, from, to, n, 1, places);
-            }
+            bad |= SCATTER(index, from, to, row, 1, places);
     }
     return bad;
 }

@@ -232,7 +232,7 @@ cdef class Plan:
         work.turned.lanes = 0
         if self.turned.lanes:  # else not worth a copy
             memcpy(&work.turned, &self.turned, sizeof(Turned))
-        work.turns = level_list[level_now].turns
+        work.movers = level_list[level_now].movers
         if gradient == self.job.gradient and (threads == 1 or self.turned.lanes) and self.level == level_now:
             work.grid, work.bytes = self.alone, self.alone_bytes
         else:
@@ -298,7 +298,7 @@ cdef class Plan:
         gradients scattered after all."""
         cdef int bad, gradient = self.job.gradient
         cdef ptrdiff_t taps = self.job.h.kernel * self.job.w.kernel
-        short = level_list[level_now].turns.vector_bytes < 64
+        short = level_list[level_now].movers.vector_bytes < 64
         if gradient == NUMPOOL_GATHER and threads == 1 and (short or taps > MOST_GATHERED_ALONE):
             gradient = NUMPOOL_SCATTER  # as fast, but for threads that would share its pixels
         bad = self.run(threads, out, arrays[0], arrays[1], gradient)

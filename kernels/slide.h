@@ -235,12 +235,10 @@ static void FN(fill_elements)(char *to, ptrdiff_t bytes, ELEM element)
         memcpy(to + i, &element, ELEM_SIZE);
 }
 
-/* How far ahead to fetch the lanes of pixels: not what is near, nor windows that overlap where pixels follow each other. */
+/* How far ahead to fetch the lanes of pixels: not what is near. */
 static ptrdiff_t FN(slide_ahead)(const numpool_job *job, ptrdiff_t lanes)
 {
-    const ptrdiff_t bytes = lanes * ELEM_SIZE;
-    const int near = job->x.end - job->x.data <= NUMPOOL_NEAR || (job->x.pixel <= bytes && job->w.kernel > job->w.stride);
-    return near ? 0 : numpool_ahead(job->x.pixel, bytes);
+    return job->x.end - job->x.data <= NUMPOOL_NEAR ? 0 : numpool_ahead(job->x.pixel, lanes * ELEM_SIZE);
 }
 
 static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *scratch)

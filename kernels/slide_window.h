@@ -215,7 +215,8 @@ ALWAYS_INLINE void NAME_(narrow)(const FN(sliding) *given, ptrdiff_t from, int u
         for (ptrdiff_t r = at; r < next_plane; r++, out += y_row) {
 #pragma GCC unroll 4
             for (int t = SLIDE_KEPT; t < SLIDE_KERNEL; t++) {
-                __builtin_prefetch(p + PREFETCH_FURTHER);
+                for (int at = 0; at < units * size * VECTOR_BYTES; at += 64)
+                    __builtin_prefetch(p + at + PREFETCH_FURTHER);
                 NARROW_ROW(t);
             }
             FN(vec) v[2 * NUMPOOL_NARROW];

@@ -3,9 +3,8 @@
  *   TALL                    the stage's name         TALL_LOAD(p, f), TALL_STORE(p, x, f)   STAGE_TYPE, of accumulators
  *   TALL_SIZE               bytes of a source element
  *
- *   <stage>_tall     eight rows after eight are read from end to end (all pixels of them, where those lie apart and are the
- *                    fold's rows), what they are so far in dst
- *   <stage>_narrow   rows of one to two vectors, which stay in registers: each line of the image is read once */
+ * Eight rows after eight are read from end to end (all pixels of them, where those lie apart and are the fold's rows), what they
+ * are so far in dst. */
 
 #define TALL_NAME(part) NUMPOOL_CAT(FN(TALL), _##part)
 
@@ -47,40 +46,6 @@ static __attribute__((noinline, unused)) void TALL_NAME(tall)(const numpool_fold
                 else
                     TALL_NAME(eight)(p, d, t, 8, 0, f);
             }
-}
-
-/* What lies behind some rows, which are a cache line long or less. */
-ALWAYS_INLINE void TALL_NAME(fetch)(const char *p, ptrdiff_t rows, int far, const numpool_fold *f)
-{
-    for (ptrdiff_t i = 0; far && i < rows; i++)
-        __builtin_prefetch(p + i * f->step + PREFETCH_AHEAD);
-}
-
-static __attribute__((noinline, unused)) void TALL_NAME(narrow)(const numpool_fold *given)
-{
-    const numpool_fold copy = *given, *f = &copy;
-    const ptrdiff_t second = f->n - LANES; /* overlaps the first, if need be */
-    const int far = f->job->x.end - f->job->x.data > NUMPOOL_FAR;
-    for (ptrdiff_t r = 0; r < f->rows; r++) {
-        const char *p = numpool_address(f->src + r * f->src_pitch), *q = numpool_address(p + second * TALL_SIZE);
-        char *d = f->dst + r * f->dst_pitch;
-        TALL_NAME(fetch)(p, 8, far, f);
-        STAGE_TYPE a = WIDEN(TALL_NAME(tree)(p, 0, f->step, 8, f));
-        STAGE_TYPE b = WIDEN(TALL_NAME(tree)(q, 0, f->step, 8, f));
-        ptrdiff_t t = 8;
-        for (p += 8 * f->step, q += 8 * f->step; t + 8 <= f->taps; t += 8, p += 8 * f->step, q += 8 * f->step) {
-            TALL_NAME(fetch)(p, 8, far, f);
-            a = STEP_STAGE(a, WIDEN(TALL_NAME(tree)(p, t, f->step, 8, f)));
-            b = STEP_STAGE(b, WIDEN(TALL_NAME(tree)(q, t, f->step, 8, f)));
-        }
-        if (t < f->taps) {
-            TALL_NAME(fetch)(p, f->taps - t, far, f);
-            a = STEP_STAGE(a, WIDEN(TALL_NAME(tree)(p, t, f->step, (int)(f->taps - t), f)));
-            b = STEP_STAGE(b, WIDEN(TALL_NAME(tree)(q, t, f->step, (int)(f->taps - t), f)));
-        }
-        TALL_STORE(d, a, f);
-        TALL_STORE(d + second * ACC_SIZE, b, f);
-    }
 }
 #undef TALL_NAME
 #undef TALL

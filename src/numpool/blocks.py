@@ -30,7 +30,7 @@ MOST_LONE_BYTES = 120 * 1024
 # Rows of a block of windows that are folded in registers (slide.h), whatever their length.
 SLID_ROWS = 8
 # Bytes of the image that the slabs of windows are folded to (deep.h), and the rows of windows that it is for at least.
-IMAGE_BYTES = 64 * 1024
+IMAGE_BYTES = 96 * 1024
 IMAGE_ROWS = 8
 # The most rows, or columns, from the first to the last tap of windows for which slabs are so folded: far dilated ones
 # read little of an image, which is large.
@@ -256,7 +256,8 @@ def folds_slabs(operation: str, dtype: str, axes: tuple[Axis, ...], divisor: int
 
 def image_block(h: Axis, w: Axis, lanes: int, size: int) -> tuple[int, int, int]:
     """Rows, columns and lanes of windows whose image stays near: whole planes, or rows of windows, which share some."""
-    least = (min(h.out, IMAGE_ROWS) - 1) * h.stride + h.extent  # rows of the image
+    some_rows = IMAGE_ROWS if h.extent > h.stride else 1
+    least = (min(h.out, some_rows) - 1) * h.stride + h.extent  # rows of the image
     some = lanes
     if least * w.extent * lanes * size > IMAGE_BYTES:
         some = min(lanes, max(16, IMAGE_BYTES // (least * w.extent * size) // 16 * 16))
@@ -387,9 +388,11 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
         return arg or (is_lone(axes) and operation not in ("max", "min")) or share <= MOST_SHARE * vector
     tiles = all(a.tiles for a in axes)
     if len(axes) == 3 and axes[0].kernel > 1 and kernel > 1:  # three stages
+        if not arg and all(map(is_whole, axes)):
+            return False
         if tiles or folds_slabs(operation, name_of(dtype), (h, w), divisor):
             return w.out <= lanes
-        return not all(map(is_whole, axes))
+        return True
     if arg and (w.out == 1 or one_by_one):
         return share <= MOST_SHARE_INDEXED * vector
     if w.out == 1:
