@@ -299,6 +299,7 @@ ALWAYS_INLINE FN(vec) FN(strided)(const char *p, ptrdiff_t t, ptrdiff_t apart)
 #define SLIDE_PUT(d, x, f) FN(store_quotient)(d, x, (f)->by)
 #define SLIDE_SIZE ELEM_SIZE
 #define SLIDES(job) DIRECT(job)
+#define SLIDES_FIVE 0
 #define FLAT_DOWN (SHORT ? NUMPOOL_FLAT_TAPS : 3)
 #define NO_TAP -(FN(vec)){0} /* not even one of negative zeros */
 #if KIND == KIND_HALF

@@ -187,6 +187,7 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 #define SLIDE_BESIDE SLIDE_NOTHING
 #define SLIDE_SIZE ELEM_SIZE
 #define SLIDES(job) 1
+#define SLIDES_FIVE (LANES >= 16)
 #define FLAT_DOWN NUMPOOL_FLAT_TAPS
 #define NO_TAP FN(identity)()
 #include "slide.h"

@@ -394,14 +394,14 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     }
 #endif
 #ifdef SLIDES
-    const int narrow = lanes == 1 && FN(slides)(job, lanes) && FN(fills_units)(job, tile);
+    const int narrow = FN(is_narrow)(job, tile);
     if (!narrow && FN(is_flat)(job, tile)) {
         if (!scratch)
             return FN(flat_bytes)(job);
         FN(flat)(job, tile, scratch);
         return 0;
     }
-    if (FN(slides)(job, lanes)) {
+    if (narrow || FN(slides)(job, lanes)) {
         if (!scratch) { /* the last tile may have too few lanes to slide */
             numpool_tile last = *tile;
             last.lane1 = last.lane0 + job->lanes % lanes;

@@ -14,6 +14,7 @@
  *
  * The includer defines FN(vec), FN(ivec), LANES, ELEM_SIZE, ACC, IDENTITY, STEP, the stage `down`, and
  *   SLIDE_PUT(d, x, f)   stores results       SLIDE_SIZE      bytes of an output element
+ *   SLIDES_FIVE          whether narrow rows are for windows of 5 x 5 too (sums of rows beside the image: another order)
  *   SLIDES(job)          whether it may       SLIDE_NOTHING   what changes nothing, as an input element
  *                                             SLIDE_BESIDE    an input element beside a row's ends */
 #define STAGE slide
@@ -92,7 +93,9 @@ ALWAYS_INLINE FN(vec) FN(shifted)(FN(vec) a, FN(vec) b, int by)
     switch (by) {
     case 0: return a;
     case 1: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 1));
-    default: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 2));
+    case 2: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 2));
+    case 3: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 3));
+    default: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 4));
     }
 }
 
@@ -138,7 +141,8 @@ static ptrdiff_t FN(narrow_units)(const numpool_job *job, const numpool_tile *ti
 static int FN(fills_units)(const numpool_job *job, const numpool_tile *tile)
 {
     const ptrdiff_t units = FN(narrow_units)(job, tile), windows = FN(unit_windows)(1, job->w.kernel, 1);
-    return units > 0 && units <= NUMPOOL_NARROW && (tile->col1 - tile->col0) * 100 >= units * windows * NUMPOOL_BUSY(LANES);
+    const ptrdiff_t busy = NUMPOOL_BUSY(LANES) + (job->w.kernel == 5 ? 10 : 0);
+    return units > 0 && units <= NUMPOOL_NARROW && (tile->col1 - tile->col0) * 100 >= units * windows * busy;
 }
 
 /* --- many -------------------------------------------------------------------------------------------------------- */
@@ -189,16 +193,43 @@ ALWAYS_INLINE FN(column) FN(column_at)(const FN(sliding) *s, const FN(column) *c
 #define SLIDE_KERNEL 3
 #define SLIDE_HOP 2
 #include "slide_window.h"
+#if SLIDES_FIVE
+#define SLIDE_KERNEL 5
+#define SLIDE_HOP 1
+#include "slide_window.h"
+#define SLIDE_KERNEL 5
+#define SLIDE_HOP 2
+#include "slide_window.h"
+#endif
 
 /* --- the tile ---------------------------------------------------------------------------------------------------- */
 
-static int FN(slides)(const numpool_job *job, ptrdiff_t lanes)
+/* Whether this is for windows of so many rows and columns, but for what `slides` asks besides. */
+ALWAYS_INLINE int FN(slides_square)(const numpool_job *job, ptrdiff_t kernel)
 {
     const numpool_axis *h = &job->h, *w = &job->w;
-    const int single = lanes == 1 && w->before <= LANES && job->x.pixel == ELEM_SIZE && job->y.pixel == SLIDE_SIZE;
-    return SLIDES(job) && !job->d.out && !h->table && !w->table && (single || lanes >= LANES) && h->step == 1 && w->step == 1
-           && h->kernel == w->kernel && (h->kernel == 2 || h->kernel == 3) && w->stride <= 2
+    return SLIDES(job) && !job->d.out && !h->table && !w->table && h->step == 1 && w->step == 1 && w->stride <= 2
+           && h->kernel == kernel && w->kernel == kernel
            && h->before < h->kernel && (h->out - 1) * h->stride - h->before < h->in; /* each window has a row */
+}
+
+ALWAYS_INLINE int FN(slides_single)(const numpool_job *job, ptrdiff_t lanes)
+{
+    return lanes == 1 && job->w.before <= LANES && job->x.pixel == ELEM_SIZE && job->y.pixel == SLIDE_SIZE;
+}
+
+static int FN(slides)(const numpool_job *job, ptrdiff_t lanes)
+{
+    return (FN(slides_single)(job, lanes) || lanes >= LANES) && (FN(slides_square)(job, 2) || FN(slides_square)(job, 3));
+}
+
+/* Whether narrow rows are the way of a tile of single lanes: at stride 1 elsewhere too, and for windows of 5 x 5, which have no
+ * other in registers. */
+static int FN(is_narrow)(const numpool_job *job, const numpool_tile *tile)
+{
+    const ptrdiff_t lanes = tile->lane1 - tile->lane0;
+    const int five = SLIDES_FIVE && FN(slides_single)(job, lanes) && FN(slides_square)(job, 5);
+    return lanes == 1 && (five || FN(slides)(job, lanes)) && FN(fills_units)(job, tile);
 }
 
 /* Whether every window has all its taps. */
@@ -264,6 +295,10 @@ static void FN(slide)(const numpool_job *job, const numpool_tile *tile, char *sc
     case 2 * 2 + 1: (single ? FN(rows_2_1) : FN(many_2_1))(&s); break;
     case 2 * 2 + 2: (single ? FN(rows_2_2) : FN(many_2_2))(&s); break;
     case 2 * 3 + 1: (single ? FN(rows_3_1) : FN(many_3_1))(&s); break;
+#if SLIDES_FIVE
+    case 2 * 5 + 1: FN(rows_5_1)(&s); break;
+    case 2 * 5 + 2: FN(rows_5_2)(&s); break;
+#endif
     default: (single ? FN(rows_3_2) : FN(many_3_2))(&s);
     }
 }

@@ -61,6 +61,7 @@ ALWAYS_INLINE FN(vec) NAME_(windows)(const FN(vec) *now, const FN(vec) *next)
     return FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
 }
 
+#if SLIDE_KERNEL <= 3
 #if SLIDE_HOP == SLIDE_KERNEL
 /* A row of windows inside the image; a last vector overlaps the one before it, a single one spills. */
 ALWAYS_INLINE void NAME_(tiles)(const char *p, ptrdiff_t x_row, ptrdiff_t cols, char *d, int short_rows,
@@ -142,6 +143,8 @@ static __attribute__((noinline)) void NAME_(single)(const FN(sliding) *s)
     }
 }
 
+#endif
+
 #define SLIDE_KEPT (SLIDE_KERNEL - SLIDE_HOP) /* columns that a window shares with the next, folded down, in scratch */
 #if LANES >= 8
 /* Vectors of the columns of a row from p on, as many a unit as `size`. Columns that are not there are in the first vector (edge 2)
@@ -157,6 +160,31 @@ ALWAYS_INLINE void NAME_(narrow_row)(const char *p, const FN(ivec) *edge, int un
     }
 }
 
+/* Rows of a window, the new ones last, folded down; the rows become what the window below needs. For windows of 5 rows that is
+ * what four, two and two of them gave, and the last: a step of doubling for each of the tree's. */
+#define SLIDE_DOUBLES (SLIDE_KERNEL == 5 && SLIDE_HOP == 1)
+ALWAYS_INLINE FN(vec) NAME_(narrow_down)(FN(vec) row[SLIDE_KERNEL][2 * NUMPOOL_NARROW], int q)
+{
+#if SLIDE_DOUBLES
+    const FN(vec) last = row[4][q], two = STEP(row[3][q], last), x = STEP(row[0][q], last);
+    row[0][q] = STEP(row[1][q], two);
+    row[1][q] = row[2][q];
+    row[2][q] = two;
+    row[3][q] = last;
+    return x;
+#else
+    FN(vec) tap[SLIDE_KERNEL];
+#pragma GCC unroll 8
+    for (int t = 0; t < SLIDE_KERNEL; t++)
+        tap[t] = row[t][q];
+    const FN(vec) x = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
+#pragma GCC unroll 8
+    for (int t = 0; t < SLIDE_KEPT; t++)
+        row[t][q] = row[t + SLIDE_HOP][q];
+    return x;
+#endif
+}
+
 /* The windows of a unit: of one vector of columns, folded down, or of two. */
 ALWAYS_INLINE FN(vec) NAME_(narrow_windows)(const FN(vec) *v, int size)
 {
@@ -170,6 +198,11 @@ ALWAYS_INLINE FN(vec) NAME_(narrow_windows)(const FN(vec) *v, int size)
     }
 #endif
     (void)size;
+#if SLIDE_DOUBLES
+    (void)tap;
+    const FN(vec) two = STEP(v[0], FN(shifted)(v[0], v[0], 1)), four = STEP(two, FN(shifted)(two, two, 2));
+    return STEP(four, FN(shifted)(v[0], v[0], 4));
+#endif
     for (int t = 0; t < SLIDE_KERNEL; t++)
         tap[t] = FN(shifted)(v[0], v[0], t);
     const FN(vec) x = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
@@ -209,11 +242,19 @@ ALWAYS_INLINE void NAME_(narrow)(const FN(sliding) *given, ptrdiff_t from, int u
     NAME_(narrow_row)((size_t)(y - low) < inside ? p : FN(other_row)(s, plane, y) + from * SLIDE_HOP * ELEM_SIZE, edge, units, \
                       size, windows * SLIDE_HOP, row[t]), \
         y++, p += x_row
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int t = 0; t < SLIDE_KEPT; t++)
             NARROW_ROW(t);
+#if SLIDE_DOUBLES
+#pragma GCC unroll 8
+        for (int q = 0; q < units * size; q++) {
+            row[0][q] = STEP(STEP(row[0][q], row[1][q]), STEP(row[2][q], row[3][q]));
+            row[1][q] = STEP(row[1][q], row[2][q]);
+            row[2][q] = STEP(row[2][q], row[3][q]);
+        }
+#endif
         for (ptrdiff_t r = at; r < next_plane; r++, out += y_row) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int t = SLIDE_KEPT; t < SLIDE_KERNEL; t++) {
                 for (int at = 0; at < units * size * VECTOR_BYTES; at += 64)
                     __builtin_prefetch(p + at + PREFETCH_FURTHER);
@@ -221,17 +262,9 @@ ALWAYS_INLINE void NAME_(narrow)(const FN(sliding) *given, ptrdiff_t from, int u
             }
             FN(vec) v[2 * NUMPOOL_NARROW];
 #pragma GCC unroll 8
-            for (int q = 0; q < units * size; q++) {
-                FN(vec) tap[SLIDE_KERNEL];
-#pragma GCC unroll 4
-                for (int t = 0; t < SLIDE_KERNEL; t++)
-                    tap[t] = row[t][q];
-                v[q] = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
-#pragma GCC unroll 4
-                for (int t = 0; t < SLIDE_KEPT; t++)
-                    row[t][q] = row[t + SLIDE_HOP][q];
-            }
-#pragma GCC unroll 4
+            for (int q = 0; q < units * size; q++)
+                v[q] = NAME_(narrow_down)(row, q);
+#pragma GCC unroll 8
             for (int u = 0; u < units; u++) {
                 char *d = out + u * windows * SLIDE_SIZE;
                 const FN(vec) x = NAME_(narrow_windows)(v + u * size, size);
@@ -275,10 +308,14 @@ static void NAME_(rows)(const FN(sliding) *s)
     if (units)
         return;
 #undef SLIDE_UNIT
+#undef SLIDE_DOUBLES
 #endif
+#if SLIDE_KERNEL <= 3
     NAME_(single)(s);
+#endif
 }
 
+#if SLIDE_KERNEL <= 3
 /* Lanes of a window from i on; `beside`: the columns that it does not share with the window before. */
 ALWAYS_INLINE void NAME_(one_vector)(const FN(sliding) *s, const FN(column) *beside, char *d, char *const *kept, int far,
                                      ptrdiff_t i)
@@ -370,7 +407,7 @@ ALWAYS_INLINE void NAME_(strip)(const FN(sliding) *s, const FN(column) *column, 
         for (int v = 0; v < vectors; v++)
             tap[v][t] = FN(folded)(&next, v * LANES * ELEM_SIZE, SLIDE_KERNEL);
     for (; e + vectors * LANES <= n; e += lanes, FN(go_on)(&next, 1, SLIDE_KERNEL))
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) {
             tap[v][SLIDE_KEPT] = FN(folded)(&next, v * LANES * ELEM_SIZE, SLIDE_KERNEL);
             SLIDE_PUT(d + (e + v * LANES) * SLIDE_SIZE, FN(slide_tree)(tap[v], 0, 1, SLIDE_KERNEL, f), f);
@@ -461,6 +498,7 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
         }
     }
 }
+#endif
 #undef NAME_
 #undef SLIDE_KEPT
 #undef SLIDE_KERNEL

@@ -26,6 +26,7 @@
 #undef LINES
 #undef THROUGH
 #undef SLIDES
+#undef SLIDES_FIVE
 #undef NARROW_TWICE
 #undef SLIDE_PUT
 #undef SLIDE_SIZE

@@ -298,6 +298,12 @@ def is_slid(operation: str, h: Axis, w: Axis, divisor: int) -> bool:
     return are_alike(operation, divisor) and small and each_has_a_row
 
 
+def is_slid_five(operation: str, dtype: np.dtype[Any], h: Axis, w: Axis) -> bool:
+    """Whether narrow rows go so for windows of 5 x 5 as well."""
+    square = h.kernel == w.kernel == 5 and h.dilation == w.dilation == 1 and h.table is w.table is None
+    return operation in ("max", "min") and square and _kernels.vector_bytes() >= 16 * dtype.itemsize
+
+
 def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
     """Whether planes of single lanes may go as one long row (flat.h, which knows more)."""
     regular = all(a.table is None and a.dilation == a.stride == 1 and a.out == a.size for a in (h, w))
@@ -411,7 +417,8 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     if all(a.kernel <= a.stride for a in axes) and (comparable or not arg):
         return False  # each element is read once, by whole vectors where planes follow each other
     if w.stride == 2:
-        if not arg and is_slid(operation, h, w, divisor) and h.stride == 2 and is_narrow(w, lanes):
+        slid = is_slid(operation, h, w, divisor) or is_slid_five(operation, dtype, h, w)
+        if not arg and slid and h.stride == 2 and is_narrow(w, lanes):
             return False
         return 4 * w.out <= lanes * (3 * kernel - 6 + (arg and not w.inside))
     if w.out < lanes and 4 * w.out <= lanes * (kernel - 1):
