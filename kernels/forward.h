@@ -174,6 +174,10 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
                && (quads || (axis->kernel >= LEAST_JOINED && axis->kernel <= MOST_JOINED))) {
         f.rows = cols; /* each window is a row */
         f.src_pitch = axis->stride * ACC_SIZE;
+        if (pitch == cols * f.src_pitch && dst_pitch == cols * ACC_SIZE) { /* those of all rows, one behind the other */
+            f.rows *= rows;
+            rows = 1;
+        }
         for (ptrdiff_t r = 0; r < rows; r++, f.src += pitch, f.dst += dst_pitch)
             (quads ? FN(quads) : FN(joined_rows))(&f);
 #endif

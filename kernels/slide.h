@@ -257,7 +257,7 @@ static ptrdiff_t FN(slide_bytes)(const numpool_job *job, const numpool_tile *til
     if (lanes > 1 && !kept && FN(stays_inside)(job))
         return 0;
     return lanes == 1 ? (job->h.kernel + 1) * FN(slide_pitch)(job, cols)
-                      : 2 * FN(pixel_room)(lanes) * ELEM_SIZE + lanes * (kept + 1) * ACC_SIZE;
+                      : 2 * FN(pixel_room)(lanes) * ELEM_SIZE + 64 + lanes * (kept + 1) * ACC_SIZE;
 }
 
 static void FN(fill_elements)(char *to, ptrdiff_t bytes, ELEM element)

@@ -338,6 +338,12 @@ ALWAYS_INLINE void NAME_(one_vector)(const FN(sliding) *s, const FN(column) *bes
     SLIDE_PUT(d + i * SLIDE_SIZE, FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, f), f);
 }
 
+/* Elements of a pixel to its second vector, which starts on a cache line: that costs a vector more. */
+ALWAYS_INLINE ptrdiff_t NAME_(second)(const char *p, ptrdiff_t lanes)
+{
+    return lanes >= (SLIDE_KEPT ? 12 : 32) * LANES ? numpool_second(p, lanes, LANES, ELEM_SIZE) : LANES;
+}
+
 /* Windows [from, to) of a row, all lanes of one after the other: what is read is read in order. `column` is that of the first
  * window; `whole`: all columns are there; `far`: they are worth a prefetch. The first columns of window `from` are in
  * kept[0], ..., and those of window `to` in the end; one more pixel is there to be written to. */
@@ -347,8 +353,7 @@ ALWAYS_INLINE void NAME_(in_order)(const FN(sliding) *s, FN(column) column, char
     const ptrdiff_t dst_pixel = s->job->y.pixel;
     FN(go_on)(&column, from * SLIDE_HOP + SLIDE_KEPT, SLIDE_KERNEL);
     d += from * dst_pixel;
-    const int aligned = !SLIDE_KEPT && lanes >= 32 * LANES; /* it costs a vector more */
-    const ptrdiff_t second = aligned ? numpool_second(column.at[0], lanes, LANES, ELEM_SIZE) : LANES;
+    const ptrdiff_t second = NAME_(second)(column.at[SLIDE_KERNEL / 2], lanes);
     for (ptrdiff_t j = from; j < to; j++, d += dst_pixel) {
         FN(column) beside[SLIDE_HOP];
         for (int t = 0; t < SLIDE_HOP; t++) {
@@ -396,6 +401,7 @@ ALWAYS_INLINE void NAME_(strip)(const FN(sliding) *s, const FN(column) *column, 
                                 int vectors)
 {
     const numpool_fold *f = &s->fold;
+    const int far = s->job->x.end - s->job->x.data > 2 * NUMPOOL_FAR;
     FN(vec) tap[SLIDE_STRIP][SLIDE_KERNEL];
     FN(column) next = *column;
     (void)f;
@@ -409,6 +415,8 @@ ALWAYS_INLINE void NAME_(strip)(const FN(sliding) *s, const FN(column) *column, 
     for (; e + vectors * LANES <= n; e += lanes, FN(go_on)(&next, 1, SLIDE_KERNEL))
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) {
+            if (far) /* of the row that the windows above have not read */
+                __builtin_prefetch(next.at[SLIDE_KERNEL - 1] + v * LANES * ELEM_SIZE + PREFETCH_AHEAD);
             tap[v][SLIDE_KEPT] = FN(folded)(&next, v * LANES * ELEM_SIZE, SLIDE_KERNEL);
             SLIDE_PUT(d + (e + v * LANES) * SLIDE_SIZE, FN(slide_tree)(tap[v], 0, 1, SLIDE_KERNEL, f), f);
             for (int t = 0; t < SLIDE_KEPT; t++)
@@ -448,8 +456,8 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
     const ptrdiff_t left = numpool_min(numpool_max(inner - tile->col0, 0), cols);
     const ptrdiff_t right = numpool_max(left, numpool_min(outer - tile->col0, cols));
 #if SLIDE_STRIPS && SLIDE_HOP == 1
-    const int strips = job->x.pixel == lanes * ELEM_SIZE && job->y.pixel == lanes * SLIDE_SIZE
-                       && (lanes % LANES || (VECTOR_BYTES == 64 && ELEM_SIZE == ACC_SIZE)); /* else slower (measured) */
+    const int whole = VECTOR_BYTES == 64 && ELEM_SIZE == ACC_SIZE && lanes <= SLIDE_STRIP * LANES; /* else slower (measured) */
+    const int strips = job->x.pixel == lanes * ELEM_SIZE && job->y.pixel == lanes * SLIDE_SIZE && (lanes % LANES || whole);
 #endif
     for (ptrdiff_t at = tile->row0; at < tile->row1; at++) {
         const ptrdiff_t number = at / job->h.out, r = at % job->h.out, y = r * job->h.stride - job->h.before;
@@ -475,7 +483,8 @@ static __attribute__((noinline)) void NAME_(many)(const FN(sliding) *given)
 #endif
         char *kept[SLIDE_KEPT + 1];
         for (int t = 0; t <= SLIDE_KEPT; t++)
-            kept[t] = s->scratch + 2 * FN(pixel_room)(lanes) * ELEM_SIZE + lanes * t * ACC_SIZE;
+            kept[t] = s->scratch + 2 * FN(pixel_room)(lanes) * ELEM_SIZE + lanes * t * ACC_SIZE
+                      + (64 - NAME_(second)(column.at[SLIDE_KERNEL / 2], lanes) * ACC_SIZE % 64) % 64;
         for (int t = 0; t < SLIDE_KEPT; t++) {
             FN(column) here = column;
             FN(go_on)(&here, t, SLIDE_KERNEL);
