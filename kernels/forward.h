@@ -129,7 +129,7 @@ static void FN(horizontal)(const numpool_job *job, ptrdiff_t cols, ptrdiff_t lan
     const numpool_axis *axis = &job->w;
     const ptrdiff_t length = FN(row_length)(job, cols, lanes, dst_pixel == lanes * (direct ? OUT_SIZE(job) : ACC_SIZE));
 #ifdef TRANSPOSE_NOTHING
-    const int quads = axis->kernel == 4 && axis->stride == 4 && cols >= LANES;
+    const int quads = axis->kernel == 4 && axis->stride == 4 && 2 * cols >= LANES;
 #endif
     numpool_fold f = {.src = sums, .src_pitch = pitch, .step = axis->step * lanes * ACC_SIZE, .taps = axis->kernel,
                       .rows = rows, .n = cols * lanes, .dst = dst, .dst_pitch = dst_pitch, .job = job,

@@ -55,7 +55,7 @@ ALWAYS_INLINE ptrdiff_t numpool_second(const char *p, ptrdiff_t n, ptrdiff_t lan
     return n < 8 * lanes || beyond % size ? lanes : lanes - beyond / size;
 }
 
-/* Whether one of n indices is neither -1 nor a position in a plane of so many: its successor is below 0 or above their number. */
+/* Whether one of n indices is neither -1 nor a position in a plane of so many: its successor is below 0 or beyond them. */
 static inline int numpool_outside(const int64_t *index, ptrdiff_t n, int64_t plane)
 {
     typedef int64_t vector __attribute__((vector_size(VECTOR_BYTES)));

@@ -1,6 +1,5 @@
-/* Template: a stage of many taps and at most two vectors a row, which stay in registers: each line of the image is read once. The
- * order is the one of fold.h. The includer defines TREE_TYPE and TAP of the trees, and STAGE_TYPE, WIDEN, STEP_STAGE and STEP as
- * there, and
+/* Template: a stage of many taps and at most two vectors a row, which stay in registers: each line of the image is read once.
+ * The order is the one of fold.h. The includer defines TREE_TYPE, TAP, STAGE_TYPE, WIDEN, STEP_STAGE and STEP as there, and
  *   NARROW        the stage's name
  *   NARROW_LANES  elements of a vector               NARROW_SIZE    bytes of one in the image
  *   NARROW_STORE(p, x, f)   STAGE_TYPE, of accumulators

@@ -1,4 +1,4 @@
-/* Template: windows of 2 x 2 or 3 x 3 in one stage, from the image to the output. The columns of a window are folded
+/* Template: windows of 2 x 2 or 3 x 3, some of 5 x 5, in one stage, from the image to the output. The columns of a window are folded
  * down as `down` would, and kept for the next window where that shares them; then they are joined as `across` would.
  *
  *   single   a pixel is one lane: a vector holds neighbouring columns, read without regard to a row's ends, where the
@@ -6,11 +6,13 @@
  *            and odd columns). The last vector of a row spills, below `limit` only; rows at the ends of the array are
  *            read in a copy.
  *   narrow   the same where few vectors make a row: each holds all columns of some windows, so that no window needs another
- *            vector, and they go down the image together; rows that the windows below share stay in registers.
+ *            vector, and they go down the image together; rows that the windows below share stay in registers. For windows of
+ *            5 x 5 as well, which have no other way here.
  *   many     a vector holds lanes of one pixel, and a tap is a pixel's vector. All lanes of a window follow those of the
  *            window before: what is read is read in order, and columns are kept in scratch.
- *   strips   the same at stride 1 where pixels follow each other: a row is one of elements, of which some vectors go from pixel
- *            to pixel and keep columns in registers. They begin on cache lines, whatever lanes those are.
+ *   strips   the same at stride 1 where short pixels follow each other: a row is one of elements, of which some vectors go from
+ *            pixel to pixel and keep columns in registers. They begin on cache lines, whatever lanes those are. Of long pixels
+ *            they would store a piece here and a piece there, which costs more than the scratch (measured on Zen 5).
  *
  * The includer defines FN(vec), FN(ivec), LANES, ELEM_SIZE, ACC, IDENTITY, STEP, the stage `down`, and
  *   SLIDE_PUT(d, x, f)   stores results       SLIDE_SIZE      bytes of an output element

@@ -160,8 +160,8 @@ ALWAYS_INLINE void NAME_(narrow_row)(const char *p, const FN(ivec) *edge, int un
     }
 }
 
-/* Rows of a window, the new ones last, folded down; the rows become what the window below needs. For windows of 5 rows that is
- * what four, two and two of them gave, and the last: a step of doubling for each of the tree's. */
+/* Rows of a window, the new ones last, folded down; they become what the window below needs: its rows, or of 5 rows at stride 1
+ * what the first four of them give, the second two, the third two, and the last: three steps for four. */
 #define SLIDE_DOUBLES (SLIDE_KERNEL == 5 && SLIDE_HOP == 1)
 ALWAYS_INLINE FN(vec) NAME_(narrow_down)(FN(vec) row[SLIDE_KERNEL][2 * NUMPOOL_NARROW], int q)
 {

@@ -38,12 +38,12 @@ ALWAYS_INLINE void FN(joined)(const numpool_fold *f, int vectors)
     }
 }
 
-/* f.rows windows of four taps side by side, a vector or more of them, as sums or (`straight`) results; the last vector overlaps
- * the one before it. */
+/* f.rows windows of four taps side by side, as sums or (`straight`) results; the last vector overlaps the one before it. Fewer
+ * than a vector of them are read and written as one. */
 ALWAYS_INLINE void FN(quads_to)(const numpool_fold *f, int straight)
 {
     for (ptrdiff_t next = 0; next < f->rows; next += LANES) {
-        const ptrdiff_t r = numpool_min(next, f->rows - LANES);
+        const ptrdiff_t r = numpool_max(0, numpool_min(next, f->rows - LANES));
         const char *p = f->src + r * 4 * ACC_SIZE;
         for (int i = 0; i < 4 && f->fresh; i++)
             __builtin_prefetch(p + i * VECTOR_BYTES + PREFETCH_FURTHER);

@@ -403,7 +403,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
         return share <= MOST_SHARE_INDEXED * vector
     if w.out == 1:
         return False
-    if w.kernel == w.stride == 4 and w.before == 0 and w.out >= lanes:
+    if w.kernel == w.stride == 4 and w.before == 0 and 2 * w.out >= lanes:
         return False  # a vector of windows at once (transpose.h)
     if one_by_one:
         share /= min(vector, vector * vector // 32)  # short vectors gain less
