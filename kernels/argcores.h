@@ -6,7 +6,7 @@ typedef struct {
     ptrdiff_t src_pitch, down, across; /* to the next row of windows; from tap to tap */
     ptrdiff_t taps_y, taps_x, kept;    /* kept: rows of taps that a window shares with the one below */
     ptrdiff_t taps_z, slab, unit_z;    /* of windows over slabs, the same from slab to slab */
-    ptrdiff_t rows, n, ahead;          /* ahead: how far to prefetch */
+    ptrdiff_t rows, n, ahead, further; /* how far to prefetch: the first column of a window, and another */
     ptrdiff_t tap, unit_y, unit_x;     /* tap (t, u) is number tap + t * unit_y + u * unit_x; for u = 0, which may be */
     const char *skipped;               /* padding, it is what stands here more, that of the first tap inside: */
     ptrdiff_t skipped_pitch, skipped_size; /* bytes from row to row (0 where windows keep rows), from element to element */

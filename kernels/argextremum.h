@@ -251,13 +251,15 @@ static void FN(small_windows)(const numpool_job *job, const numpool_elements *el
                 right = numpool_clip(w, c);
                 next = c >= inner && c < outer ? numpool_min(outer, next) : c + 1;
             }
+            const ptrdiff_t ahead = numpool_ahead(job->x.pixel, lanes * ACC_SIZE);
             numpool_small f = {
                 .src = src + (down.first - begin) * src_row + (right.first - way->at.low) * pixel,
                 .src_pitch = h->stride * src_row, .down = src_row, .across = pixel,
                 .taps_y = down.taps, .taps_x = right.taps, .rows = below - r,
                 .n = !way->flat ? lanes : way->pick > 1 ? way->made * lanes : (next - c) * lanes,
                 .kept = below - r == 1 ? 0 : numpool_max(0, down.taps - h->stride),
-                .ahead = way->as_is ? numpool_ahead(job->x.pixel, lanes * ACC_SIZE) : 0,
+                .ahead = way->as_is ? ahead : 0,
+                .further = way->as_is ? ahead + numpool_min(w->stride - 1, right.taps - 1) * pixel : 0,
                 .tap = down.skipped * unit_y + right.skipped * unit_x, .unit_y = unit_y, .unit_x = unit_x,
                 .skipped = way->as_is ? nothing : way->skipped, .skipped_size = way->as_is ? 0 : ACC_SIZE,
                 .value = (direct ? to.y : way->best) + row * value_row + col * value_pixel, .value_pitch = value_row,
@@ -377,7 +379,8 @@ static void FN(apart_block)(const numpool_job *job, const numpool_elements *elem
                 .unit_z = numbered ? down.taps * unit_y : way->unit_z, .unit_y = unit_y, .unit_x = way->unit_x,
                 .rows = next - c, .n = lanes, .value = to.y + (c - tile->col0) * job->y.pixel, .value_pitch = job->y.pixel,
                 .index = to.index + (c - tile->col0) * job->index.pixel, .index_pitch = job->index.pixel, .index_size = job->index_size,
-                .positions = !numbered, .ahead = numpool_ahead(job->x.pixel, lanes * ACC_SIZE), .fall = w->stride * job->position.pixel, .move = job->position.lane,
+                .positions = !numbered, .ahead = numpool_ahead(job->x.pixel, lanes * ACC_SIZE),
+                .fall = w->stride * job->position.pixel, .move = job->position.lane,
                 .base = to.position + numpool_origin(&slabs, tile, r, c)};
             if (f.taps_z && f.taps_y && f.taps_x) {
                 FN(apart)(&f);

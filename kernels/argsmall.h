@@ -29,6 +29,8 @@ ALWAYS_INLINE FN(pair) FN(row_best)(const char *p, FN(ivec) first, const numpool
 {
     FN(pair) best = {FN(row_tap)(p, 0, f, halves), first};
     __builtin_prefetch(p + f->ahead);
+    if (taps_x > 1 && !halves) /* of the columns that windows do not share, the last */
+        __builtin_prefetch(p + f->further);
     if (taps_x > 1)
         best = STEP(best, FN(at_tap)(FN(row_tap)(p, 1, f, halves), f->tap + f->unit_x));
     if (taps_x > 2)

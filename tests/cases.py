@@ -187,6 +187,35 @@ FLAT = [
     Case("long row: five rows of columns, several vectors", (2, 3, 8, 40), 5, 1, 2),
 ]
 
+# Maxima of 5 x 5, whose rows stay in registers where few vectors make a row (slide.h).
+FIVES = [
+    Case("five: one vector", (2, 3, 9, 12), 5, 1, 2),
+    Case("five: two vectors", (2, 3, 9, 20), 5, 1, 2),
+    Case("five: four vectors, all full", (1, 2, 7, 48), 5, 1, 2),
+    Case("five: one column too many", (1, 2, 7, 49), 5, 1, 2),
+    Case("five: vectors of 16-bit elements, and of bytes", (1, 2, 6, 59), 5, 1, 2),
+    Case("five: several vectors of bytes", (1, 1, 6, 180), 5, 1, 2),
+    Case("five: all padding behind", (1, 3, 6, 22), 5, 1, ((0, 4), (0, 4))),
+    Case("five: all padding in front", (1, 3, 6, 22), 5, 1, ((4, 0), (4, 0))),
+    Case("five: fewer rows than a window has", (2, 2, 3, 23), 5, 1, 2),
+    Case("five: no padding", (1, 3, 11, 24), 5, 1),
+    Case("five: two apart", (1, 3, 12, 56), 5, 2, 2),
+    Case("five: two apart, no padding, the last columns left out", (2, 3, 11, 28), 5, 2),
+]
+
+# Rows of a vector or less, many of them; and windows of a row that are joined with those of the next.
+COLUMNS = [
+    Case("columns: 14, of 8 rows and of the rest", (3, 5, 20, 14), (20, 14)),
+    Case("columns: half a vector of 64 bytes", (2, 3, 40, 8), (40, 8)),
+    Case("columns: fewer", (2, 3, 17, 5), (17, 5)),
+    Case("columns: one", (2, 3, 33, 1), (33, 1)),
+    Case("columns: windows of many rows, that overlap", (1, 2, 40, 16), (20, 16), (5, 1)),
+    Case("columns: two windows of 7 in each row", (2, 9, 14, 14), 7),
+    Case("columns: three windows of 6 in each row", (1, 9, 12, 18), (4, 6)),
+    Case("columns: four side by side, fewer than a vector", (2, 3, 8, 56), 4),
+    Case("columns: four side by side, half a vector", (1, 3, 8, 35), 4),
+]
+
 # Windows at stride 1 over pixels of many lanes, whose vectors go from pixel to pixel (strips, slide.h).
 STRIPS = [
     Case("strips: lanes that leave some over", (2, 83, 5, 7), 3, 1, 1),
@@ -196,6 +225,9 @@ STRIPS = [
     Case("strips: one column inside", (1, 129, 4, 3), 3, 1, ((2, 1), (1, 1))),
     Case("strips: whole vectors, no padding", (2, 64, 3, 18), 3, 1),
     Case("strips: even windows, padding behind", (1, 97, 4, 6), 2, 1, "same"),
+    Case("in order: long pixels, vectors on cache lines", (1, 256, 4, 5), 3, 1, 1),
+    Case("in order: the same at stride 2", (1, 256, 5, 5), 3, 2, 1),
+    Case("in order: even windows", (1, 208, 3, 4), 2, 1, "same_lower"),
 ]
 
 LINES = [
@@ -231,7 +263,7 @@ VOLUMES = [
     Case("volume: images of windows over few slabs", (1, 2, 9, 6, 20), (3, 3, 5), (4, 2, 1), ((2, 4), (1, 1), (2, 2))),
 ]
 
-CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + FLAT + STRIPS + WIDTHS
+CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + FLAT + FIVES + COLUMNS + STRIPS + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 

@@ -43,6 +43,8 @@ GEOMETRIES = (
     (4, 2, 1, 1, False),
     (5, 1, 2, 1, False),
     (5, 3, 0, 1, False),
+    (5, 2, 2, 1, False),
+    (4, 4, 0, 1, False),
     (13, 1, 6, 1, False),
     (15, 1, 14, 1, False),  # running sums
     (1, 2, 0, 1, False),  # stride beyond the kernel: most taps are never read
