@@ -215,22 +215,32 @@ def shares_of(grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override: i
 def spread_apart(
     grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override: int, padded: bool, out: Arrays | None
 ) -> np.ndarray:
-    """The gradient of an average over irregular windows, or over three axes: the share of each window, and then one
-    axis after the other, the last of them to `out`."""
+    """The gradient of an average over irregular windows, or over three axes: the share of each window, and then some
+    axes after the others, the last of them to `out`."""
     spatial = spatial_axes(grad.ndim, layout)
     shares = shares_of(grad, layout, axes, override, padded)
-    stages = [(i, a) for i, a in enumerate(axes) if not is_copy(a)]
-    for i, a in reversed(stages):  # the last one first: what follows it goes by whole rows
+    for some in (stages := stages_of(axes)):
         stage = [copy_axis(shares.shape[b]) for b in spatial]
-        stage[i] = a if a.table is None else a.transposed
-        if a.table is None:
-            shape = tuple(a.size if b == spatial[i] else n for b, n in enumerate(shares.shape))
+        for i in some:
+            stage[i] = axes[i] if axes[i].table is None else axes[i].transposed
+        if axes[some[0]].table is None:
+            sizes = {spatial[i]: axes[i].size for i in some}
+            shape = tuple(sizes.get(b, n) for b, n in enumerate(shares.shape))
             call = spread_of(shares, shape, layout, tuple(stage), 1)
         else:
             call = average_of(shares, layout, tuple(stage), None, 1)
-        last = i == stages[0][0] and out is not None and out[0].dtype == shares.dtype
+        last = some == stages[-1] and out is not None and out[0].dtype == shares.dtype
         shares = perform(call, out[0] if last and out else None, ())[0]
     return shares.astype(grad.dtype, copy=False)
+
+
+def stages_of(axes: tuple[Axis, ...]) -> list[tuple[int, ...]]:
+    """The axes that shares are spread over together: slabs, while there are few, then rows and columns; irregular ones
+    one after the other, the last one first: what follows it goes by whole rows."""
+    if all(a.table is None for a in axes):
+        stages = [tuple(i for i in some if not is_copy(axes[i])) for some in ((0,), (1, 2))]
+        return [some for some in stages if some]
+    return [(i,) for i in reversed(range(len(axes))) if not is_copy(axes[i])]
 
 
 def spread_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
