@@ -188,6 +188,11 @@ ALWAYS_INLINE FN(vec) NAME_(narrow_down)(FN(vec) row[SLIDE_KERNEL][2 * NUMPOOL_N
 /* The windows of a unit: of one vector of columns, folded down, or of two. */
 ALWAYS_INLINE FN(vec) NAME_(narrow_windows)(const FN(vec) *v, int size)
 {
+#if SLIDE_DOUBLES
+    const FN(vec) two = STEP(v[0], FN(shifted)(v[0], v[0], 1)), four = STEP(two, FN(shifted)(two, two, 2));
+    (void)size;
+    return STEP(four, FN(shifted)(v[0], v[0], 4));
+#else
     FN(vec) tap[SLIDE_KERNEL];
 #if SLIDE_HOP == 2
     if (size == 2) {
@@ -198,11 +203,6 @@ ALWAYS_INLINE FN(vec) NAME_(narrow_windows)(const FN(vec) *v, int size)
     }
 #endif
     (void)size;
-#if SLIDE_DOUBLES
-    (void)tap;
-    const FN(vec) two = STEP(v[0], FN(shifted)(v[0], v[0], 1)), four = STEP(two, FN(shifted)(two, two, 2));
-    return STEP(four, FN(shifted)(v[0], v[0], 4));
-#endif
     for (int t = 0; t < SLIDE_KERNEL; t++)
         tap[t] = FN(shifted)(v[0], v[0], t);
     const FN(vec) x = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
@@ -210,6 +210,7 @@ ALWAYS_INLINE FN(vec) NAME_(narrow_windows)(const FN(vec) *v, int size)
     return FN(evens)(x, x);
 #else
     return x;
+#endif
 #endif
 }
 
