@@ -95,9 +95,11 @@ ALWAYS_INLINE FN(vec) FN(shifted)(FN(vec) a, FN(vec) b, int by)
     switch (by) {
     case 0: return a;
     case 1: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 1));
-    case 2: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 2));
+#if SLIDES_FIVE
     case 3: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 3));
-    default: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 4));
+    case 4: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 4));
+#endif
+    default: return SHUFFLE(FN(ivec), a, b, COUNT_BY_1(LANES, 2));
     }
 }
 
