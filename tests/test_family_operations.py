@@ -2,7 +2,7 @@
 
 import warnings
 from fractions import Fraction
-from itertools import permutations
+from itertools import permutations, product
 from math import ceil
 
 import family_reference
@@ -159,6 +159,42 @@ def test_a_padding_pair_of_a_line_is_nested():
         numpool.max_pool1d(x, 2, 2, (1, 0))  # two numbers are one for each of two axes
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_averages_over_one_axis_have_the_same_bits_however_their_memory_lies(dtype):
+    """Down columns a clipped window has a shorter tree than across rows, where padding is part of it."""
+    x = np.random.default_rng(0).standard_normal((2, 16, 21)).astype(dtype)
+    turned = np.ascontiguousarray(x.transpose(2, 0, 1)).transpose(1, 2, 0)
+    last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    for window in ((9, 1, 4), (2, 1, ((0, 2),)), (21,), (5, 3), (4, 2, 1, True)):
+        want = numpool.avg_pool1d(x, *window)
+        np.testing.assert_array_equal(numpool.avg_pool1d(turned, *window), want)
+        np.testing.assert_array_equal(np.moveaxis(numpool.avg_pool1d(last, *window, layout="NLC"), -1, 1), want)
+
+
+@pytest.mark.parametrize("source", ["float16", "float32"])
+def test_averages_in_a_wider_dtype_are_as_accurate_as_that(source):
+    x = (np.abs(np.random.default_rng(0).standard_normal((2, 3, 8, 8))) + 0.01).astype(source)
+    wide = x.astype(np.float64)
+    for got, want in (
+        (numpool.avg_pool2d(x, 2, dtype=np.float64), numpool.avg_pool2d(wide, 2)),
+        (numpool.adaptive_avg_pool2d(x, 3, dtype=np.float64), numpool.adaptive_avg_pool2d(wide, 3)),
+        (numpool.global_avg_pool(x, dtype=np.float64), numpool.global_avg_pool(wide)),
+    ):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_a_gradient_refuses_the_windows_that_its_average_refuses():
+    k = 2**21
+    with pytest.raises(ValueError, match="2\\*\\*63"):
+        numpool.avg_pool3d_backward(np.ones((1, 1, 1, 1)), (1, 1, 1, 1), 2 * k + 1, None, k)
+
+
+@pytest.mark.parametrize("window", [(2, 2**80, 0, 2**70, True), (2**70, 2**80, 0, 1, True)], ids=["dilation", "kernel"])
+def test_windows_beyond_all_sizes_are_refused(window):
+    with pytest.raises(ValueError, match="2\\*\\*62"):
+        numpool.max_pool1d(np.ones((2, 4)), *window)
+
+
 # ---- Lp ----
 
 
@@ -285,6 +321,14 @@ def test_gradient_of_norms_at_zero_at_ties_and_at_the_ends_of_the_range():
     for value in (3e19, 3e-30):
         x = np.full(4, value, np.float32)
         equal(back(np.ones(1, np.float32), x, 2 * x[:1], 2, 4), np.full(4, 0.5))
+
+
+def test_norms_of_windows_far_apart_in_size_keep_what_fits():
+    x = np.array([3e307, 3e307, 1e-300, 1e-300])
+    np.testing.assert_allclose(numpool.lp_pool1d(x, 2, 2), [np.sqrt(2) * 3e307, np.sqrt(2) * 1e-300], rtol=1e-14)
+    np.testing.assert_allclose(
+        numpool.lp_pool1d(np.full(4, 1e-300), 0.001, 4), [4.0**500 * 1e-300 * 4.0**500], rtol=1e-9
+    )
 
 
 # ---- Adaptive and global ----
@@ -555,6 +599,28 @@ def test_a_wrong_out_over_time_is_told_by_its_own_shape(name, lengths):
         assert f"got shape {out.shape} and dtype {out.dtype}" in str(caught.value)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("steps", [17, 32, 40, 96, 509, 513, 1000])
+def test_averages_of_whole_lines_have_the_same_bits_in_both_layouts_and_any_memory(steps, dtype):
+    x = np.random.default_rng(steps).standard_normal((2, 19, steps)).astype(dtype)
+    want = numpool.avg_over_time(x)
+    exact = x.astype(np.longdouble).mean(-1)
+    near = np.abs(x.astype(np.longdouble)).mean(-1) * 4 * np.finfo(dtype).eps
+    assert (np.abs(want - exact) <= near).all()
+    last, apart = np.ascontiguousarray(np.moveaxis(x, 1, -1)), np.repeat(x, 2, axis=-1)[..., ::2]
+    for level in numpool.levels():
+        with numpool.use_level(level):
+            for got in (
+                numpool.avg_over_time(x),
+                numpool.avg_over_time(apart),
+                numpool.avg_over_time(last, layout="NLC"),
+                numpool.avg_over_time(np.asfortranarray(last), layout="NLC"),
+                numpool.avg_pool1d(x, steps)[..., 0],
+                numpool.adaptive_avg_pool1d(last, 1, layout="NLC")[:, 0],
+            ):
+                np.testing.assert_array_equal(got, want)
+
+
 # ---- Pyramid and maxout ----
 
 
@@ -672,6 +738,24 @@ def test_pooling_undoes_unpooling():
     assert_same(full, numpool.max_pool2d_backward(y, i, x.shape, 2))
 
 
+@pytest.mark.parametrize("wrong", [70, -2, 2**62, -(2**63)])
+def test_a_wrong_index_is_found_wherever_it_stands_and_nothing_is_written(wrong):
+    right, x = np.arange(70).reshape(1, 1, 70), np.ones((1, 1, 70), np.float32)
+    out = np.full_like(x, 7)
+    for level, place in product(numpool.levels(), range(70)):
+        indices = right.copy()
+        indices[..., place] = wrong
+        with numpool.use_level(level):
+            for call in (
+                lambda given=indices: numpool.max_unpool1d(x, given, 1, out=out),
+                lambda given=indices: numpool.max_unpool1d_backward(x, given, 1, out=out),
+                lambda given=indices: numpool.max_pool1d_backward(x, given, x.shape, 1, out=out),
+            ):
+                with pytest.raises(ValueError, match="ind"):
+                    call()
+    assert (out == 7).all()
+
+
 # ---- Receptive fields ----
 
 
@@ -707,72 +791,3 @@ def test_receptive_field_is_what_moves_an_output(layers):
     for output in (2, 3):
         moved = [a for a in range(L) if network(np.eye(L)[a])[output] != quiet[output]]
         assert len(moved) == field.size and np.mean(moved) == field.start + output * field.stride
-
-
-# --- What fuzzing found ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_averages_over_one_axis_have_the_same_bits_however_their_memory_lies(dtype):
-    """Down columns a clipped window has a shorter tree than across rows, where padding is part of it."""
-    x = np.random.default_rng(0).standard_normal((2, 16, 21)).astype(dtype)
-    turned = np.ascontiguousarray(x.transpose(2, 0, 1)).transpose(1, 2, 0)
-    last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
-    for window in ((9, 1, 4), (2, 1, ((0, 2),)), (21,), (5, 3), (4, 2, 1, True)):
-        want = numpool.avg_pool1d(x, *window)
-        np.testing.assert_array_equal(numpool.avg_pool1d(turned, *window), want)
-        np.testing.assert_array_equal(np.moveaxis(numpool.avg_pool1d(last, *window, layout="NLC"), -1, 1), want)
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize("steps", [17, 32, 40, 96, 509, 513, 1000])
-def test_averages_of_whole_lines_have_the_same_bits_in_both_layouts_and_any_memory(steps, dtype):
-    x = np.random.default_rng(steps).standard_normal((2, 19, steps)).astype(dtype)
-    want = numpool.avg_over_time(x)
-    exact = x.astype(np.longdouble).mean(-1)
-    near = np.abs(x.astype(np.longdouble)).mean(-1) * 4 * np.finfo(dtype).eps
-    assert (np.abs(want - exact) <= near).all()
-    last, apart = np.ascontiguousarray(np.moveaxis(x, 1, -1)), np.repeat(x, 2, axis=-1)[..., ::2]
-    for level in numpool.levels():
-        with numpool.use_level(level):
-            for got in (
-                numpool.avg_over_time(x),
-                numpool.avg_over_time(apart),
-                numpool.avg_over_time(last, layout="NLC"),
-                numpool.avg_over_time(np.asfortranarray(last), layout="NLC"),
-                numpool.avg_pool1d(x, steps)[..., 0],
-                numpool.adaptive_avg_pool1d(last, 1, layout="NLC")[:, 0],
-            ):
-                np.testing.assert_array_equal(got, want)
-
-
-@pytest.mark.parametrize("source", ["float16", "float32"])
-def test_averages_in_a_wider_dtype_are_as_accurate_as_that(source):
-    x = (np.abs(np.random.default_rng(0).standard_normal((2, 3, 8, 8))) + 0.01).astype(source)
-    wide = x.astype(np.float64)
-    for got, want in (
-        (numpool.avg_pool2d(x, 2, dtype=np.float64), numpool.avg_pool2d(wide, 2)),
-        (numpool.adaptive_avg_pool2d(x, 3, dtype=np.float64), numpool.adaptive_avg_pool2d(wide, 3)),
-        (numpool.global_avg_pool(x, dtype=np.float64), numpool.global_avg_pool(wide)),
-    ):
-        np.testing.assert_array_equal(got, want)
-
-
-def test_a_gradient_refuses_the_windows_that_its_average_refuses():
-    k = 2**21
-    with pytest.raises(ValueError, match="2\\*\\*63"):
-        numpool.avg_pool3d_backward(np.ones((1, 1, 1, 1)), (1, 1, 1, 1), 2 * k + 1, None, k)
-
-
-@pytest.mark.parametrize("window", [(2, 2**80, 0, 2**70, True), (2**70, 2**80, 0, 1, True)], ids=["dilation", "kernel"])
-def test_windows_beyond_all_sizes_are_refused(window):
-    with pytest.raises(ValueError, match="2\\*\\*62"):
-        numpool.max_pool1d(np.ones((2, 4)), *window)
-
-
-def test_norms_of_windows_far_apart_in_size_keep_what_fits():
-    x = np.array([3e307, 3e307, 1e-300, 1e-300])
-    np.testing.assert_allclose(numpool.lp_pool1d(x, 2, 2), [np.sqrt(2) * 3e307, np.sqrt(2) * 1e-300], rtol=1e-14)
-    np.testing.assert_allclose(
-        numpool.lp_pool1d(np.full(4, 1e-300), 0.001, 4), [4.0**500 * 1e-300 * 4.0**500], rtol=1e-9
-    )
