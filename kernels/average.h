@@ -197,8 +197,6 @@ ALWAYS_INLINE FN(vec) FN(load_few)(const char *p) { return FN(load_element)(p); 
 #define TAP(p, t, f) FN(load_element)(p)
 #endif
 #define NARROW down_narrow
-#define NARROW_LANES LANES
-#define NARROW_SIZE ELEM_SIZE
 #define NARROW_STORE(p, x, f) TALL_STORE(p, x, f)
 #include "narrow.h"
 #define STAGE down

@@ -106,8 +106,6 @@ ALWAYS_INLINE void FN(fill)(char *p, ptrdiff_t n, ptrdiff_t apart)
 #define TAP(p, t, f) FN(load)(p)
 #endif
 #define NARROW down_narrow
-#define NARROW_LANES LANES
-#define NARROW_SIZE ELEM_SIZE
 #define NARROW_STORE(p, x, f) FN(put)(p, x)
 #include "narrow.h"
 #define STAGE down
@@ -187,7 +185,7 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 #define SLIDE_BESIDE SLIDE_NOTHING
 #define SLIDE_SIZE ELEM_SIZE
 #define SLIDES(job) 1
-#define SLIDES_FIVE (LANES >= 16)
+#define SLIDES_FIVE (LANES >= NUMPOOL_FIVE_LANES)
 #define FLAT_DOWN NUMPOOL_FLAT_TAPS
 #define NO_TAP FN(identity)()
 #include "slide.h"

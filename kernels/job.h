@@ -149,7 +149,7 @@ typedef struct {
 /* Bytes of an array that is taken to be in the second-level cache: a prefetch would cost more than it gives. */
 #define NUMPOOL_NEAR (512 * 1024)
 
-/* And from which on even lines that are read one after the other are worth it. */
+/* And from which on the next strip of planes is fetched while one is turned. */
 #define NUMPOOL_FAR (4 * 1024 * 1024)
 
 /* Most taps along an axis of windows of planes that go as one long row (flat.h), and most bytes of their masks and of their
@@ -177,6 +177,7 @@ typedef struct {
 /* Narrow rows, see slide.h: the most units that go down an image together, each number with code of its own; and of 100 windows
  * for which units have room, how many there must be where rows could go another way (measured). */
 #define NUMPOOL_NARROW 4
+#define NUMPOOL_FIVE_LANES 16 /* lanes of a vector from which on windows of 5 x 5 go so too */
 #define NUMPOOL_BUSY(lanes) ((lanes) < 16 ? 88 : 60)
 
 /* Windows of an output row whose gradients are scattered at once. */

@@ -1,9 +1,7 @@
 /* Template: a stage of many taps and at most two vectors a row, which stay in registers: each line of the image is read once.
  * The order is the one of fold.h. The includer defines TREE_TYPE, TAP, STAGE_TYPE, WIDEN, STEP_STAGE and STEP as there, and
- *   NARROW        the stage's name
- *   NARROW_LANES  elements of a vector               NARROW_SIZE    bytes of one in the image
- *   NARROW_STORE(p, x, f)   STAGE_TYPE, of accumulators
- *   NARROW_ONE    where rows have one vector only */
+ *   NARROW                  the stage's name         NARROW_ONE   where rows have one vector only
+ *   NARROW_STORE(p, x, f)   STAGE_TYPE, of accumulators */
 #define NARROW_NAME(part) NUMPOOL_CAT(FN(NARROW), _##part)
 #define NARROW_TREE NARROW_NAME(tree)
 #define STAGE NARROW
@@ -22,10 +20,10 @@ ALWAYS_INLINE void NARROW_NAME(fetch)(const char *p, ptrdiff_t rows, int far, co
 ALWAYS_INLINE void NARROW_NAME(rows)(const numpool_fold *given, int two)
 {
     const numpool_fold copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
-    const ptrdiff_t second = f->n - NARROW_LANES, eight = 8 * f->step;
+    const ptrdiff_t second = f->n - LANES, eight = 8 * f->step;
     const int far = f->job->x.end - f->job->x.data > NUMPOOL_NEAR;
     for (ptrdiff_t r = 0; r < f->rows; r++) {
-        const char *p = numpool_address(f->src + r * f->src_pitch), *q = numpool_address(p + second * NARROW_SIZE);
+        const char *p = numpool_address(f->src + r * f->src_pitch), *q = numpool_address(p + second * ELEM_SIZE);
         char *d = f->dst + r * f->dst_pitch;
         NARROW_NAME(fetch)(p, 8, far, f);
         STAGE_TYPE a = WIDEN(NARROW_TREE(p, 0, f->step, 8, f)), b = a;
@@ -53,7 +51,7 @@ ALWAYS_INLINE void NARROW_NAME(rows)(const numpool_fold *given, int two)
 static __attribute__((noinline)) void FN(NARROW)(const numpool_fold *f)
 {
 #ifndef NARROW_ONE
-    if (f->n > NARROW_LANES) {
+    if (f->n > LANES) {
         NARROW_NAME(rows)(f, 1);
         return;
     }
@@ -63,7 +61,5 @@ static __attribute__((noinline)) void FN(NARROW)(const numpool_fold *f)
 #undef NARROW_NAME
 #undef NARROW_TREE
 #undef NARROW
-#undef NARROW_LANES
-#undef NARROW_SIZE
 #undef NARROW_STORE
 #undef NARROW_ONE

@@ -50,8 +50,6 @@ ALWAYS_INLINE FN(vec) FN(load_few)(const char *p)
 /* Rows of at most LANES elements: trees of half a vector of floats, each summed as one of doubles. */
 typedef float FN(half_elements) __attribute__((vector_size(VECTOR_BYTES / 2), aligned(1), may_alias));
 #define NARROW down_half
-#define NARROW_LANES LANES
-#define NARROW_SIZE ELEM_SIZE
 #define NARROW_STORE(p, x, f) FN(store)(p, x, 0)
 #define NARROW_ONE
 #define TAP(p, t, f) (*(const FN(half_elements) *)(const void *)(p))

@@ -1,5 +1,5 @@
-/* Template: windows of 2 x 2 or 3 x 3, some of 5 x 5, in one stage, from the image to the output. The columns of a window are folded
- * down as `down` would, and kept for the next window where that shares them; then they are joined as `across` would.
+/* Template: windows of 2 x 2 or 3 x 3, some of 5 x 5, in one stage, from the image to the output. The columns of a window
+ * are folded down as `down` would, and kept for the next window where that shares them; then they are joined as `across` would.
  *
  *   single   a pixel is one lane: a vector holds neighbouring columns, read without regard to a row's ends, where the
  *            lanes outside become the identity. Taps are shifts of one vector into the next (at stride 2: of their even
@@ -11,8 +11,8 @@
  *   many     a vector holds lanes of one pixel, and a tap is a pixel's vector. All lanes of a window follow those of the
  *            window before: what is read is read in order, and columns are kept in scratch.
  *   strips   the same at stride 1 where short pixels follow each other: a row is one of elements, of which some vectors go from
- *            pixel to pixel and keep columns in registers. They begin on cache lines, whatever lanes those are. Of long pixels
- *            they would store a piece here and a piece there, which costs more than the scratch (measured on Zen 5).
+ *            pixel to pixel and keep columns in registers. They begin on cache lines, whatever lanes those are. Long
+ *            pixels are faster in order (measured on Zen 5).
  *
  * The includer defines FN(vec), FN(ivec), LANES, ELEM_SIZE, ACC, IDENTITY, STEP, the stage `down`, and
  *   SLIDE_PUT(d, x, f)   stores results       SLIDE_SIZE      bytes of an output element
@@ -185,6 +185,7 @@ ALWAYS_INLINE FN(column) FN(column_at)(const FN(sliding) *s, const FN(column) *c
 
 #define SLIDE_STRIPS (VECTOR_BYTES >= 32)
 #define SLIDE_STRIP 4 /* vectors that go along a row together */
+#define SLIDE_FAR (8 * 1024 * 1024) /* bytes of an array from which on strips are worth a prefetch (measured) */
 #define SLIDE_KERNEL 2
 #define SLIDE_HOP 1
 #include "slide_window.h"

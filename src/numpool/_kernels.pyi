@@ -8,6 +8,7 @@ import numpy as np
 BUSY: dict[int, int]
 FLAT_MASKS: int
 FLAT_TAPS: int
+FIVE_LANES: int
 NARROW: int
 PART: int
 SMALL_ROWS: int

@@ -215,8 +215,8 @@ def shares_of(grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override: i
 def spread_apart(
     grad: np.ndarray, layout: str, axes: tuple[Axis, ...], override: int, padded: bool, out: Arrays | None
 ) -> np.ndarray:
-    """The gradient of an average over irregular windows, or over three axes: the share of each window, and then some
-    axes after the others, the last of them to `out`."""
+    """The gradient of an average over irregular windows, or over three axes: the share of each window, then one stage
+    after the other, the last of them to `out`."""
     spatial = spatial_axes(grad.ndim, layout)
     shares = shares_of(grad, layout, axes, override, padded)
     for some in (stages := stages_of(axes)):

@@ -29,7 +29,8 @@ MOST_ROW_BYTES = 32 * 1024
 MOST_LONE_BYTES = 120 * 1024
 # Rows of a block of windows that are folded in registers (slide.h), whatever their length.
 SLID_ROWS = 8
-# Bytes of the image that the slabs of windows are folded to (deep.h), and the rows of windows that it is for at least.
+# Bytes of the image that the slabs of windows are folded to (deep.h), and the rows of windows that it is for at least
+# where they share some.
 IMAGE_BYTES = 96 * 1024
 IMAGE_ROWS = 8
 # The most rows, or columns, from the first to the last tap of windows for which slabs are so folded: far dilated ones
@@ -256,8 +257,8 @@ def folds_slabs(operation: str, dtype: str, axes: tuple[Axis, ...], divisor: int
 
 def image_block(h: Axis, w: Axis, lanes: int, size: int) -> tuple[int, int, int]:
     """Rows, columns and lanes of windows whose image stays near: whole planes, or rows of windows, which share some."""
-    some_rows = IMAGE_ROWS if h.extent > h.stride else 1
-    least = (min(h.out, some_rows) - 1) * h.stride + h.extent  # rows of the image
+    wanted = min(h.out, IMAGE_ROWS if h.extent > h.stride else 1)
+    least = (wanted - 1) * h.stride + h.extent  # rows of the image
     some = lanes
     if least * w.extent * lanes * size > IMAGE_BYTES:
         some = min(lanes, max(16, IMAGE_BYTES // (least * w.extent * size) // 16 * 16))
@@ -291,17 +292,11 @@ def are_alike(operation: str, divisor: int) -> bool:
     return divisor != 0 or not operation.endswith("average")
 
 
-def is_slid(operation: str, h: Axis, w: Axis, divisor: int) -> bool:
+def is_slid(operation: str, h: Axis, w: Axis, divisor: int, kernels: tuple[int, ...] = (2, 3)) -> bool:
     """Whether windows are folded in registers, without scratch (slide.h)."""
-    small = h.kernel == w.kernel in (2, 3) and h.dilation == w.dilation == 1 and h.table is w.table is None
+    small = h.kernel == w.kernel in kernels and h.dilation == w.dilation == 1 and h.table is w.table is None
     each_has_a_row = h.before < h.kernel and (h.out - 1) * h.stride - h.before < h.size
     return are_alike(operation, divisor) and small and each_has_a_row
-
-
-def is_slid_five(operation: str, dtype: np.dtype[Any], h: Axis, w: Axis) -> bool:
-    """Whether narrow rows go so for windows of 5 x 5 as well."""
-    square = h.kernel == w.kernel == 5 and h.dilation == w.dilation == 1 and h.table is w.table is None
-    return operation in ("max", "min") and square and _kernels.vector_bytes() >= 16 * dtype.itemsize
 
 
 def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
@@ -417,7 +412,8 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     if all(a.kernel <= a.stride for a in axes) and (comparable or not arg):
         return False  # each element is read once, by whole vectors where planes follow each other
     if w.stride == 2:
-        slid = is_slid(operation, h, w, divisor) or is_slid_five(operation, dtype, h, w)
+        five = operation in ("max", "min") and lanes >= _kernels.FIVE_LANES  # narrow rows alone
+        slid = is_slid(operation, h, w, divisor, (2, 3, 5) if five else (2, 3))
         if not arg and slid and h.stride == 2 and is_narrow(w, lanes):
             return False
         return 4 * w.out <= lanes * (3 * kernel - 6 + (arg and not w.inside))
