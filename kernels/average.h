@@ -391,6 +391,11 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #define PUT_RESULT(d, x, f) FN(store)(d, x, 0)
 #endif
 #include "transpose.h"
+#if OWN_RESULT && ACC_SIZE == 4 && defined(NATIVE_PICK_4)
+#define PICKS
+#define PICK_BESIDE 0
+#define PICK_LOAD(p) FN(load_element)(p)
+#endif
 #endif
 #ifdef RUNS_ACROSS
 #include "turned.h"

@@ -172,6 +172,11 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 #define TRANSPOSE_NOTHING FN(nothing)()
 #define PUT_RESULT(d, x, f) FN(put)(d, x)
 #include "transpose.h"
+#ifdef NATIVE_PICK_4
+#define PICKS
+#define PICK_BESIDE IDENTITY
+#define PICK_LOAD(p) FN(load)(p)
+#endif
 #endif
 
 #if KIND != KIND_INT || ELEM_SIZE == 1 /* images and maps; wider integers are rarely pooled, and the code is large */

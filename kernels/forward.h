@@ -308,6 +308,9 @@ static int FN(fold_in_place)(const numpool_job *job, const numpool_tile *tile, c
 #ifdef SLIDES
 #include "flat.h"
 #endif
+#ifdef PICKS
+#include "pick.h"
+#endif
 
 /* The scratch of a tile: where its pieces start, from `line` on, and how long their rows are. */
 typedef struct {
@@ -413,6 +416,14 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             return numpool_max(FN(slide_bytes)(job, tile), other ? FN(block)(job, &last, NULL) : 0);
         }
         FN(slide)(job, tile, scratch);
+        return 0;
+    }
+#endif
+#ifdef PICKS
+    if (FN(picks)(job, tile)) {
+        if (!scratch)
+            return FN(pick_bytes)(job, tile);
+        FN(pick)(job, tile, scratch);
         return 0;
     }
 #endif

@@ -180,6 +180,9 @@ typedef struct {
 #define NUMPOOL_FIVE_LANES 16 /* lanes of a vector from which on windows of 5 x 5 go so too */
 #define NUMPOOL_BUSY(lanes) ((lanes) < 16 ? 88 : 60)
 
+/* Windows of a unit (pick.h) that are worth two vectors. */
+#define NUMPOOL_LEAST_PICKED 3
+
 /* Windows of an output row whose gradients are scattered at once. */
 #define NUMPOOL_RUN 2048
 

@@ -114,6 +114,15 @@ ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
 #define NATIVE_ODDS_4(a, b) NATIVE_TWICE_4(a, b, 0xdd)
 #endif
 
+/* Elements of 32 bits from two vectors, by their places, of which the second vector's have their sign set as well */
+#if VECTOR_BYTES == 64
+#define NATIVE_PICK_4(a, b, at) _mm512_permutex2var_ps((__m512)(a), (__m512i)(at), (__m512)(b))
+#elif VECTOR_BYTES == 32
+#define NATIVE_PICK_4(a, b, at) \
+    _mm256_blendv_ps(_mm256_permutevar8x32_ps((__m256)(a), (__m256i)(at)), \
+                     _mm256_permutevar8x32_ps((__m256)(b), (__m256i)(at)), (__m256)(at))
+#endif
+
 /* The high half of the products of uint16 */
 #if VECTOR_BYTES == 64
 #define NATIVE_HIGH_2(a, b) _mm512_mulhi_epu16((__m512i)(a), (__m512i)(b))

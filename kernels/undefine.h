@@ -41,3 +41,6 @@
 #undef DIVIDES_EACH
 #undef MOST_JOINED
 #undef LEAST_JOINED
+#undef PICKS
+#undef PICK_BESIDE
+#undef PICK_LOAD

@@ -216,6 +216,17 @@ COLUMNS = [
     Case("columns: four side by side, half a vector", (1, 3, 8, 35), 4),
 ]
 
+# Windows that lie apart along rows, or anywhere, picked from vectors of columns (pick.h).
+PICKED = [
+    Case("picked: several vectors, padding around", (2, 3, 11, 70), 3, 3, 1),
+    Case("picked: gaps between windows", (1, 3, 9, 41), 2, 3),
+    Case("picked: dilated, two apart", (1, 2, 17, 40), 3, 2, 2, 2),
+    Case("picked: five columns, three apart, clipped", (2, 3, 14, 33), 5, 3, 2),
+    Case("picked: four columns, three apart, in ceil mode", (2, 2, 9, 18), 4, 3, 1, 1, True),
+    Case("picked: windows beside the image", (1, 2, 5, 20), 3, 3, ((4, 3), (5, 7))),
+    Case("picked: eight rows, single elements of them", (2, 3, 20, 37), (8, 1), (3, 4)),
+]
+
 # Windows at stride 1 over pixels of many lanes, whose vectors go from pixel to pixel (strips, slide.h).
 STRIPS = [
     Case("strips: lanes that leave some over", (2, 83, 5, 7), 3, 1, 1),
@@ -263,7 +274,7 @@ VOLUMES = [
     Case("volume: images of windows over few slabs", (1, 2, 9, 6, 20), (3, 3, 5), (4, 2, 1), ((2, 4), (1, 1), (2, 2))),
 ]
 
-CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + FLAT + FIVES + COLUMNS + STRIPS + WIDTHS
+CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + FLAT + FIVES + COLUMNS + PICKED + STRIPS + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 

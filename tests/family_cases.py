@@ -77,6 +77,7 @@ CALLS = [
     *(Call(f"lp_pool{n}d", shape, {"norm_type": 1, **WINDOWS}) for n, shape in SHAPES.items()),
     *(Call(f"adaptive_{op}_pool1d", (2, 3, 7), {"output_size": 3}) for op in ("max", "avg")),
     *(Call(f"adaptive_{op}_pool2d", (2, 3, 7, 4), {"output_size": (3, 6)}) for op in ("max", "avg")),
+    *(Call(f"adaptive_{op}_pool2d", (1, 3, 11, 40), {"output_size": (5, 14)}) for op in ("max", "avg")),
     *(Call(f"adaptive_{op}_pool3d", (2, 3, 5, 4, 6), {"output_size": (2, None, 5)}) for op in ("max", "avg")),
     *(Call(f"global_{op}_pool", (2, 3, 3, 4)) for op in ("max", "avg")),
     Call("global_lp_pool", (2, 3, 3, 4), {"norm_type": 1}),

@@ -165,6 +165,9 @@ def family(rng, threads, dtype):
         x, y = draw(2, channels, 5, n + 4), draw(2, channels, 2, 2)
         where = rng.integers(-1, 20, y.shape)
         yield "fractional_max_pool2d", [x], (2, (3, 2), None, True), {"rng": n, "layout": "NCHW"}
+        yield "fractional_max_pool2d", [x], (2, (3, 2)), {"rng": n, "layout": "NCHW"}
+        for op in ("max", "avg"):
+            yield f"adaptive_{op}_pool2d", [x], ((3, min(n, other)),), {"layout": "NCHW"}
         yield "max_unpool2d", [y, where], (2, None, 0, (4, 5)), {"layout": "NCHW"}
         yield "max_unpool2d_backward", [draw(2, channels, 4, 5), where], (2,), {"layout": "NCHW"}
         for layout, shape in (("NCL", (2, channels, n)), ("NLC", (2, n, channels))):  # sixteen together, and fewer

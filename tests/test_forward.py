@@ -20,6 +20,7 @@ from cases import (
     FLOATS,
     INDICES,
     LAYOUTS,
+    PICKED,
     ROWS,
     RUNNING,
     STRIPS,
@@ -98,7 +99,7 @@ def test_extreme_equals_reference(case, name):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", EXTREMES)
-@pytest.mark.parametrize("case", CORE + DILATED + ROWS + STRIPS, ids=str)
+@pytest.mark.parametrize("case", CORE + DILATED + PICKED + ROWS + STRIPS, ids=str)
 def test_extreme_equals_reference_in_every_dtype(case, name, dtype):
     extreme_equals_reference(case, name, dtype)
 
@@ -142,7 +143,7 @@ def test_average_equals_reference(case, rule):
 
 @pytest.mark.parametrize("rule", DIVISORS[:3], ids=ids)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CORE + FLAT + ROWS + RUNNING + STRIPS, ids=str)
+@pytest.mark.parametrize("case", CORE + FLAT + PICKED + ROWS + RUNNING + STRIPS, ids=str)
 def test_average_equals_reference_in_every_dtype(case, dtype, rule):
     average_equals_reference(case, dtype, rule)
 
@@ -175,7 +176,7 @@ def test_blocks_that_end_in_the_next_image_need_no_scratch(name, layout, shape):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "uint8", "int64"])
 @pytest.mark.parametrize("name", [*EXTREMES, "avg_pool2d"])
-@pytest.mark.parametrize("case", CORE + FLAT + RUNNING + STRIPS + CASES[-12:], ids=str)
+@pytest.mark.parametrize("case", CORE + FLAT + PICKED + RUNNING + STRIPS + CASES[-12:], ids=str)
 def test_levels_layouts_and_threads_give_the_same_bits(case, name, dtype):
     rng = np.random.default_rng(0)
     pool, args = getattr(numpool, name), case.avg_args

@@ -9,6 +9,7 @@ BUSY: dict[int, int]
 FLAT_MASKS: int
 FLAT_TAPS: int
 FIVE_LANES: int
+LEAST_PICKED: int
 NARROW: int
 PART: int
 SMALL_ROWS: int

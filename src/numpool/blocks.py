@@ -96,6 +96,10 @@ MOST_SHARE_INDEXED = 56
 MOST_SHARE_ALONE = 0.5
 MOST_SHARE_SMALL = 1.25
 MOST_SHARE_ROW = 28
+# Taps of a window that is picked from two vectors (pick.h), which one tree makes, and of a regular one; and by the bytes
+# of a vector, how many elements are turned in the time of one to four taps of so many windows.
+MOST_PICKED, MOST_PICKED_REGULAR = 8, 5
+PICK_COST = {64: 40, 32: 28}
 # Taps from which sums, and windows with indices, at stride 1 are slow along rows of a few vectors; and extremes.
 LEAST_WIDE = 5
 LEAST_WIDE_EXTREME = 9
@@ -384,7 +388,9 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
         return False  # as one long row
     size = accumulator(operation, name_of(dtype)) // (1 + arg)
     lanes, kernel = vector // size, max(h.kernel, w.kernel)
-    one_by_one = not (w.stride == 1 or (w.stride == 2 and w.kernel <= 5 and w.dilation == 1))
+    one_by_one = w.table is not None or not (w.stride == 1 or (w.stride == 2 and w.kernel <= 5 and w.dilation == 1))
+    if size == 4 and one_by_one and is_picked(operation, dtype, h, w, share, divisor):
+        return False
     if any(a.table is not None for a in axes):
         return arg or (is_lone(axes) and operation not in ("max", "min")) or share <= MOST_SHARE * vector
     tiles = all(a.tiles for a in axes)
@@ -424,6 +430,23 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     if operation in ("max", "min"):
         return kernel >= LEAST_WIDE_EXTREME and w.out <= 2 * lanes
     return kernel >= LEAST_WIDE and w.out <= (2 if arg or kernel <= LEAST_RUN else 4) * lanes
+
+
+def is_picked(operation: str, dtype: np.dtype[Any], h: Axis, w: Axis, share: float, divisor: int) -> bool:
+    """Whether windows that else go one by one are picked from vectors of columns (pick.h, which knows more), a row of them
+    for less than it costs to turn what they read."""
+    irregular, vector = w.table is not None, _kernels.vector_bytes()
+    divides = divisor or (irregular and name_of(dtype) == "float32")
+    if vector not in PICK_COST or max(h.kernel, w.kernel) > MOST_PICKED or w.out == 1:
+        return False
+    if not irregular and w.kernel > MOST_PICKED_REGULAR:
+        return False
+    if operation not in ("max", "min") and not (operation == "average" and divides):
+        return False
+    windows = (2 * vector // 4 - 2 - w.extent) // max(w.stride, 1) + 1
+    units = -(-w.out // min(max(windows, 1), vector // 4))
+    cost = PICK_COST[vector] * units * (2 if w.kernel > 4 else 1)
+    return windows >= _kernels.LEAST_PICKED and share * w.out >= cost * dtype.itemsize
 
 
 def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> dict[str, Any]:

@@ -1,0 +1,163 @@
+/* Template: windows of single lanes that lie anywhere along a row, from the image to the output in one stage.
+ *
+ *     image rows --tree--> two vectors of columns --shuffle--> tap 0 of each window ... tap k --tree--> results
+ *
+ * A unit is as many windows of a row as have their taps in two vectors, but for the last two places: one holds what a column
+ * beside the image is, the other changes nothing, for windows of fewer taps than others. Trees are those of fold.h, so is the
+ * order. The includer defines TRANSPOSE_NOTHING, PUT_RESULT and DIVIDES_EACH as forward.h has them, and
+ *   PICK_BESIDE     a column beside the image                 PICK_LOAD(p)   a vector of elements as accumulators */
+#define MOST_PICKED NUMPOOL_TALL /* taps, of which one tree is made */
+#define PICK_FETCHED 512 /* bytes of a row from which on rows are fetched ahead: the processor does so with shorter ones */
+#define PICK_BESIDE_AT (2 * LANES - 2)
+#define PICK_NOTHING_AT (2 * LANES - 1)
+
+typedef struct {
+    FN(ivec) at[MOST_PICKED]; /* of tap t of each window; its sign says that it is in the second vector */
+    FN(vec) counts;           /* each window's part of its divisor */
+    ptrdiff_t low, first, windows; /* the first column and the first window; how many */
+} FN(unit);
+
+#define STAGE pick_down
+#define PLACE char
+#define TAP(p, t, f) PICK_LOAD(p)
+#include "tree.h"
+#undef STAGE
+#undef TAP
+#define STAGE pick
+#define PLACE FN(vec)
+#define TAP(p, t, f) *(p)
+#include "tree.h"
+#undef STAGE
+#undef TAP
+
+/* Windows of a unit, at least: where it is not the last. */
+ALWAYS_INLINE ptrdiff_t FN(windows_of_unit)(const numpool_axis *w)
+{
+    const ptrdiff_t room = PICK_BESIDE_AT - ((w->kernel - 1) * w->step + 1);
+    return room < 0 ? 0 : numpool_min(LANES, room / numpool_max(w->stride, 1) + 1);
+}
+
+static int FN(picks)(const numpool_job *job, const numpool_tile *tile)
+{
+    const numpool_axis *h = &job->h, *w = &job->w;
+    const int one_by_one = w->table || w->stride > 2 || (w->stride == 2 && (w->kernel > 5 || w->step > 1));
+    const int direct = DIRECT(job) || (w->table && DIVIDES_EACH(job));
+    return one_by_one && direct && tile->lane1 - tile->lane0 == 1 && job->x.pixel == ELEM_SIZE && job->y.pixel == ELEM_SIZE
+           && !job->parts && !job->d.out && !h->running && !w->running && h->kernel <= MOST_PICKED && w->kernel <= MOST_PICKED
+           && w->out > 1 && FN(windows_of_unit)(w) >= NUMPOOL_LEAST_PICKED 
+           && (w->table || (w->kernel < LEAST_JOINED && !(w->kernel == 4 && w->stride == 4)));
+}
+
+static ptrdiff_t FN(pick_bytes)(const numpool_job *job, const numpool_tile *tile)
+{
+    return ((tile->col1 - tile->col0 - 1) / FN(windows_of_unit)(&job->w) + 1) * sizeof(FN(unit));
+}
+
+/* The units of a tile's columns. Returns how many there are. */
+static ptrdiff_t FN(make_units)(const numpool_job *job, const numpool_tile *tile, FN(unit) *unit)
+{
+    const numpool_axis *w = &job->w;
+    FN(unit) *const start = unit;
+    for (ptrdiff_t c = tile->col0; c < tile->col1; unit++) {
+        unit->first = c;
+        unit->low = numpool_max(0, numpool_min(numpool_start(w, c), w->in));
+        unit->counts = (FN(vec)){0} + 1;
+        for (ptrdiff_t t = 0; t < MOST_PICKED; t++)
+            unit->at[t] = (FN(ivec)){0} + (int32_t)(PICK_NOTHING_AT | 1u << 31);
+        ptrdiff_t l = 0;
+        for (; l < LANES && c < tile->col1; l++, c++) {
+            const numpool_window window = numpool_clip(w, c);
+            const ptrdiff_t first = window.first - unit->low;
+            if (first + (window.taps - 1) * w->step >= PICK_BESIDE_AT)
+                break;
+            for (ptrdiff_t t = 0; t < (w->table ? window.taps : w->kernel); t++) {
+                const ptrdiff_t own = t - window.skipped;
+                const ptrdiff_t at = own >= 0 && own < window.taps ? first + own * w->step : PICK_BESIDE_AT;
+                unit->at[t][l] = (int32_t)((uint32_t)at | (at >= LANES ? 1u << 31 : 0));
+            }
+            unit->counts[l] = (ACC)numpool_count(w, c, job->count_padding);
+        }
+        unit->windows = l;
+    }
+    return unit - start;
+}
+
+/* The windows of a unit in one row, of `rows` rows and at most `taps` columns. */
+ALWAYS_INLINE FN(vec) FN(pick_windows)(const FN(unit) *unit, const char *p, ptrdiff_t step, int rows, int taps)
+{
+    const FN(ivec) place = {COUNT_BY_1(LANES, LANES)};
+    FN(vec) tap[MOST_PICKED], fill = TRANSPOSE_NOTHING;
+    fill = SELECT(FN(vec), FN(ivec), place == PICK_BESIDE_AT, (FN(vec)){0} + PICK_BESIDE, fill);
+    const FN(vec) a = FN(pick_down_tree)(p, 0, step, rows, NULL);
+    const FN(vec) b = SELECT(FN(vec), FN(ivec), place >= PICK_BESIDE_AT, fill,
+                             FN(pick_down_tree)(p + LANES * ELEM_SIZE, 0, step, rows, NULL));
+#pragma GCC unroll 8
+    for (int t = 0; t < taps; t++)
+        tap[t] = (FN(vec))NATIVE_PICK_4(a, b, unit->at[t]);
+    return FN(pick_tree)(tap, 0, 1, taps, NULL);
+}
+
+ALWAYS_INLINE FN(vec) FN(pick_rows)(const FN(unit) *unit, const char *p, ptrdiff_t step, ptrdiff_t rows, int taps)
+{
+    switch (rows) {
+    case 1: return FN(pick_windows)(unit, p, step, 1, taps);
+    case 2: return FN(pick_windows)(unit, p, step, 2, taps);
+    case 3: return FN(pick_windows)(unit, p, step, 3, taps);
+    case 4: return FN(pick_windows)(unit, p, step, 4, taps);
+    default: return FN(pick_windows)(unit, p, step, (int)rows, taps);
+    }
+}
+
+static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+{
+    FN(unit) *const unit = (FN(unit) *)(void *)scratch;
+    const ptrdiff_t units = FN(make_units)(job, tile, unit), step = job->h.step * job->x.row;
+    const ptrdiff_t fresh = job->x.end - job->x.data > NUMPOOL_NEAR && job->x.row >= PICK_FETCHED ? job->h.stride : 0;
+    const int each = job->w.table && DIVIDES_EACH(job);
+    const numpool_fold f = {.job = job, .by = numpool_by_of(each ? 1 : job->divisor)};
+    (void)f;
+    for (ptrdiff_t u = 0; u < units; u++) {
+        const FN(unit) *const own = unit + u;
+        const ptrdiff_t columns = numpool_min(2 * LANES, job->w.in - own->low) * ELEM_SIZE; /* bytes of a row that exist */
+        ptrdiff_t plane = tile->row0 / job->h.out, r = tile->row0 % job->h.out;
+        const char *image = job->x.data + numpool_lead(job, job->x.lead, plane) + own->low * ELEM_SIZE;
+        char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + r * job->y.row;
+        for (ptrdiff_t row = tile->row0; row < tile->row1; row++, r++, out += job->y.row) {
+            if (r == job->h.out) {
+                r = 0;
+                plane++;
+                image = job->x.data + numpool_lead(job, job->x.lead, plane) + own->low * ELEM_SIZE;
+                out = job->y.data + numpool_lead(job, job->y.lead, plane);
+            }
+            const numpool_window window = numpool_clip(&job->h, r);
+            const char *p = image + window.first * job->x.row, *last = p + (window.taps - 1) * step;
+            ptrdiff_t rows = window.taps, apart = step;
+            char copy[MOST_PICKED][2 * LANES * ELEM_SIZE];
+            for (ptrdiff_t t = numpool_min(fresh, rows); t-- > 0;)
+                for (ptrdiff_t i = 0; i < columns; i += 64)
+                    __builtin_prefetch(last - t * step + PREFETCH_FURTHER + i);
+            if (rows == 0 || last + 2 * LANES * ELEM_SIZE > job->x.end) { /* the last rows of the image: nothing behind is read */
+                for (ptrdiff_t t = 0; t < rows; t++)
+                    memcpy(copy[t], p + t * step, columns);
+                for (ptrdiff_t i = 0; rows == 0 && i < 2 * LANES; i++)
+                    memcpy(copy[0] + i * ELEM_SIZE, &(ELEM){PICK_BESIDE}, ELEM_SIZE);
+                rows = numpool_max(rows, 1);
+                p = copy[0];
+                apart = sizeof copy[0];
+            }
+            FN(vec) x = job->w.kernel <= 4 ? FN(pick_rows)(own, p, apart, rows, 4) : FN(pick_rows)(own, p, apart, rows, 8);
+            if (each)
+                x /= own->counts * (ACC)numpool_count(&job->h, r, job->count_padding);
+            char *to = out + own->first * ELEM_SIZE, *end = out + tile->col1 * ELEM_SIZE;
+            if (u == 0 && tile->limit > end)
+                end = (char *)tile->limit;
+            if (to + LANES * ELEM_SIZE <= end) {
+                PUT_RESULT(to, x, &f);
+            } else {
+                char bounce[LANES * ELEM_SIZE];
+                PUT_RESULT(bounce, x, &f);
+                memcpy(to, bounce, own->windows * ELEM_SIZE);
+            }
+        }
+    }
+}
