@@ -404,11 +404,15 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #define LONE
 #include "lone.h"
 #endif
+#if KIND == KIND_FLOAT && OWN_RESULT
+#define CROSSWISE
+#endif
 #include "forward.h"
 #undef RUNNING
 #undef RUNNING_WIDE
 #undef RUNS_ACROSS
 #undef LONE
+#undef CROSSWISE
 #undef IN_PAIRS
 #undef SUMS
 #undef TREE

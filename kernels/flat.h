@@ -23,15 +23,16 @@ ALWAYS_INLINE FN(masks) FN(masks_of)(const numpool_axis *axis, ptrdiff_t step, c
 
 static int FN(is_flat_axis)(const numpool_axis *axis, ptrdiff_t most)
 {
-    return !axis->table && !axis->running && axis->stride == 1 && axis->step == 1 && axis->out == axis->in
+    return !axis->table && axis->stride == 1 && axis->step == 1 && axis->out == axis->in
            && axis->kernel <= most;
 }
 
 static int FN(is_flat)(const numpool_job *job, const numpool_tile *tile)
 {
     const ptrdiff_t row = job->w.in, plane = job->h.in * row;
+    const int runs = job->w.running || (job->h.running && 4 * row > 5 * LANES); /* faster, but in rows of a vector or less */
     const int planes = job->leads == 0 || (job->leads == 1 && job->x.lead[0] == plane * ELEM_SIZE && job->y.lead[0] == plane * SLIDE_SIZE);
-    return job->lanes == 1 && SLIDES(job) && !job->d.out && FN(is_flat_axis)(&job->h, FLAT_DOWN)
+    return job->lanes == 1 && SLIDES(job) && !job->d.out && !runs && FN(is_flat_axis)(&job->h, FLAT_DOWN)
            && FN(is_flat_axis)(&job->w, NUMPOOL_FLAT_TAPS) && planes && job->x.pixel == ELEM_SIZE
            && job->y.pixel == SLIDE_SIZE && job->x.row == row * ELEM_SIZE && job->y.row == row * SLIDE_SIZE && tile->col1 - tile->col0 == row
            && job->h.kernel * FN(masks_of)(&job->h, row, NULL).apart <= NUMPOOL_FLAT_MASKS;

@@ -14,6 +14,7 @@
  *   FN(finish)(...)       emits a run of rows of one plane
  *   LINES                 if there is FN(lines), for long windows of single lanes
  *   THROUGH               if there is FN(through), vertical windows of at most so many rows to results
+ *   CROSSWISE             if crosswise.h is for it
  *   LONE                  if there is FN(lone), for one window a row of single lanes
  *   RUNNING_WIDE          if there is FN(run) (running.h); RUNS_ACROSS if turned.h, TRANSPOSE_NOTHING if transpose.h, and
  *                         SLIDES if slide.h is included */
@@ -376,7 +377,7 @@ static void FN(go_through)(const numpool_job *job, const numpool_tile *tile, con
         .n = (tile->col1 - tile->col0) * (tile->lane1 - tile->lane0), .dst = out, .dst_pitch = job->y.row, .job = job,
         .by = numpool_by_of(job->divisor),
         .fresh = job->x.end - job->x.data <= NUMPOOL_NEAR ? 0 : numpool_min(h->kernel, h->stride)};
-    FN(through)(&f);
+    FN(through_guarded)(&f, job->x.end);
 }
 #endif
 
@@ -385,9 +386,21 @@ static void FN(go_through)(const numpool_job *job, const numpool_tile *tile, con
 #include "deep.h"
 #endif
 
+#ifdef CROSSWISE
+#include "crosswise.h"
+#endif
+
 static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
+#ifdef CROSSWISE
+    if (job->across_first) {
+        if (!scratch)
+            return FN(crosswise_bytes)(job, tile);
+        FN(crosswise)(job, tile, scratch);
+        return 0;
+    }
+#endif
 #ifdef FOLDS_SLABS
     if (job->slabs_first && job->d.out)
         return FN(deep)(job, tile, scratch);
@@ -437,12 +450,13 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const int each = job->w.table && !job->d.out && DIVIDES_EACH(job);
     const int direct = (DIRECT(job) || each) && (!job->w.table || ACC_SIZE == ELEM_SIZE)
                        && FN(row_length)(job, cols, lanes, dense) >= LANES;
-    /* windows of a single column: the vertical stage makes the results */
-    const int upright = direct && job->w.kernel == 1 && job->w.stride == 1 && job->w.before == 0 && !job->w.table && !job->d.out
+    /* windows of a single column: the vertical stage makes the results; rows shorter than a vector spill over those behind them */
+    const int column = job->w.kernel == 1 && job->w.stride == 1 && job->w.before == 0 && !job->w.table && !job->d.out
                        && !job->h.running && job->x.pixel == lanes * ELEM_SIZE && dense && tile->col1 <= job->w.in;
-    const int alone = upright && SUMS_ARE_RESULTS;
+    const int spills = column && !direct && DIRECT(job) && tile->limit;
+    const int upright = column && direct, alone = (upright || spills) && SUMS_ARE_RESULTS;
 #ifdef THROUGH
-    const int through = upright && FN(goes_through)(&job->h);
+    const int through = (upright || spills) && FN(goes_through)(&job->h);
 #endif
 #ifdef IN_PLACE
     const int in_place = lanes == 1 && job->x.pixel == ELEM_SIZE && job->w.step == 1 && job->h.kernel == 1 && job->h.stride == 1
@@ -450,10 +464,14 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
 #endif
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
-        next = numpool_min(tile->row1, row - first + job->h.out);
-        const ptrdiff_t last = first + next - row;
         char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
                     + tile->col0 * job->y.pixel + tile->lane0 * OUT_SIZE(job);
+        next = numpool_min(tile->row1, row - first + job->h.out);
+        const ptrdiff_t below = spills ? tile->limit - out - LANES * OUT_SIZE(job) : 0;
+        const int exact = below < 0; /* the last rows: what spills would be lost to others */
+        if (spills && !exact)
+            next = numpool_min(next, row + below / job->y.row + 1);
+        const ptrdiff_t last = first + next - row;
         const char *from = job->x.data + numpool_lead(job, job->x.lead, plane);
         const numpool_window slabs = numpool_slabs(job, plane);
         const ptrdiff_t step = job->d.step * job->x.slab;
@@ -475,12 +493,12 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             continue;
         }
 #ifdef THROUGH
-        if (through) {
+        if (through && !exact) {
             FN(go_through)(job, tile, from, first, last, out);
             continue;
         }
 #endif
-        if (alone) {
+        if (alone && !exact) {
             FN(windows)(job, tile, &job->h, from, first, last, out, job->y.row, 0);
             continue;
         }

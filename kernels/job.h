@@ -56,6 +56,7 @@ typedef struct {
     int window_index;     /* the index is the tap number; else `position` says what it is */
     numpool_position position;
     int slabs_first;   /* windows over slabs are folded before those over rows and columns (deep.h), not after them */
+    int across_first;  /* windows are folded across rows before they are down columns (crosswise.h) */
     int lone;          /* one window a row of single lanes, whose taps are added as if they were rows (lone.h) */
     int parts;         /* windows too wide for a scratch row: folded in parts, one output column a tile */
     int count_padding; /* the divisor counts padding */
@@ -179,6 +180,7 @@ typedef struct {
 #define NUMPOOL_NARROW 4
 #define NUMPOOL_FIVE_LANES 16 /* lanes of a vector from which on windows of 5 x 5 go so too */
 #define NUMPOOL_BUSY(lanes) ((lanes) < 16 ? 88 : 60)
+#define NUMPOOL_FIVE_BUSIER 10 /* how many more of windows of 5 x 5 */
 
 /* Windows of a unit (pick.h) that are worth two vectors. */
 #define NUMPOOL_LEAST_PICKED 3

@@ -69,9 +69,11 @@ ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
 }
 #endif
 
-/* Less than a vector of bytes from memory to memory: a store, where memcpy is a call */
+/* Less than a vector of bytes from memory to memory: a load or a store, where memcpy is a call. NATIVE_COPY reads a whole vector,
+ * NATIVE_TAKE writes one */
 #if VECTOR_BYTES == 64
 #define NATIVE_COPY(to, from, bytes) _mm512_mask_storeu_epi8(to, ((__mmask64)1 << (bytes)) - 1, _mm512_loadu_si512(from))
+#define NATIVE_TAKE(to, from, bytes) _mm512_storeu_si512(to, _mm512_maskz_loadu_epi8(((__mmask64)1 << (bytes)) - 1, from))
 #endif
 
 /* Half a vector of floats as doubles, and back: GCC 12 does each quarter by itself and joins them, 7 instructions instead of 1 */
@@ -139,6 +141,10 @@ ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
 #endif
 #else
 #define NATIVE_INTEGER(size, is_unsigned) 0
+#endif
+#ifndef NATIVE_COPY
+#define NATIVE_COPY(to, from, bytes) memcpy(to, from, bytes)
+#define NATIVE_TAKE(to, from, bytes) memcpy(to, from, bytes)
 #endif
 
 /* A vector from pieces of 16 bytes, which lie `at` bytes from every `step`-th address; and back. GCC joins pieces in memory

@@ -45,7 +45,7 @@ static int FN(picks)(const numpool_job *job, const numpool_tile *tile)
     return one_by_one && direct && tile->lane1 - tile->lane0 == 1 && job->x.pixel == ELEM_SIZE && job->y.pixel == ELEM_SIZE
            && !job->parts && !job->d.out && !h->running && !w->running && h->kernel <= MOST_PICKED && w->kernel <= MOST_PICKED
            && w->out > 1 && FN(windows_of_unit)(w) >= NUMPOOL_LEAST_PICKED 
-           && (w->table || (w->kernel < LEAST_JOINED && !(w->kernel == 4 && w->stride == 4)));
+           && (w->table || (w->kernel < LEAST_JOINED && !(w->kernel == 4 && w->stride == 4 && 2 * w->out >= LANES)));
 }
 
 static ptrdiff_t FN(pick_bytes)(const numpool_job *job, const numpool_tile *tile)
@@ -108,56 +108,67 @@ ALWAYS_INLINE FN(vec) FN(pick_rows)(const FN(unit) *unit, const char *p, ptrdiff
     }
 }
 
-static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+/* Rows of a window, from a unit's first column on. */
+typedef struct {
+    const char *at;
+    ptrdiff_t step, rows;
+} FN(lines_of_window);
+
+/* The same as copies, where vectors would reach over the end of the array; where there is no row, one beside the image. */
+static __attribute__((noinline)) FN(lines_of_window) FN(copied_lines)(FN(lines_of_window) given, ptrdiff_t bytes, char *copy)
 {
-    FN(unit) *const unit = (FN(unit) *)(void *)scratch;
-    const ptrdiff_t units = FN(make_units)(job, tile, unit), step = job->h.step * job->x.row;
+    const ptrdiff_t room = 2 * LANES * ELEM_SIZE;
+    const ELEM beside = PICK_BESIDE;
+    for (ptrdiff_t t = 0; t < given.rows; t++)
+        memcpy(copy + t * room, given.at + t * given.step, bytes);
+    for (ptrdiff_t i = 0; given.rows == 0 && i < room; i += ELEM_SIZE)
+        memcpy(copy + i, &beside, ELEM_SIZE);
+    return (FN(lines_of_window)){copy, room, numpool_max(given.rows, 1)};
+}
+
+/* The windows of a unit in the output rows of a tile. Whole vectors may be stored below `limit`, or to the end of a row. */
+static void FN(pick_unit)(const numpool_job *job, const numpool_tile *tile, const FN(unit) *unit, const char *limit)
+{
+    const ptrdiff_t step = job->h.step * job->x.row, exist = numpool_min(2 * LANES, job->w.in - unit->low) * ELEM_SIZE;
     const ptrdiff_t fresh = job->x.end - job->x.data > NUMPOOL_NEAR && job->x.row >= PICK_FETCHED ? job->h.stride : 0;
     const int each = job->w.table && DIVIDES_EACH(job);
-    const numpool_fold f = {.job = job, .by = numpool_by_of(each ? 1 : job->divisor)};
+    const numpool_fold fold = {.job = job, .by = numpool_by_of(each ? 1 : job->divisor)}, *f = &fold;
+    char copy[MOST_PICKED * 2 * LANES * ELEM_SIZE];
     (void)f;
-    for (ptrdiff_t u = 0; u < units; u++) {
-        const FN(unit) *const own = unit + u;
-        const ptrdiff_t columns = numpool_min(2 * LANES, job->w.in - own->low) * ELEM_SIZE; /* bytes of a row that exist */
-        ptrdiff_t plane = tile->row0 / job->h.out, r = tile->row0 % job->h.out;
-        const char *image = job->x.data + numpool_lead(job, job->x.lead, plane) + own->low * ELEM_SIZE;
-        char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + r * job->y.row;
-        for (ptrdiff_t row = tile->row0; row < tile->row1; row++, r++, out += job->y.row) {
-            if (r == job->h.out) {
-                r = 0;
-                plane++;
-                image = job->x.data + numpool_lead(job, job->x.lead, plane) + own->low * ELEM_SIZE;
-                out = job->y.data + numpool_lead(job, job->y.lead, plane);
-            }
+    for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
+        const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
+        next = numpool_min(tile->row1, row - first + job->h.out);
+        const char *image = job->x.data + numpool_lead(job, job->x.lead, plane) + unit->low * ELEM_SIZE;
+        char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row;
+        for (ptrdiff_t r = first; r < first + next - row; r++, out += job->y.row) {
             const numpool_window window = numpool_clip(&job->h, r);
-            const char *p = image + window.first * job->x.row, *last = p + (window.taps - 1) * step;
-            ptrdiff_t rows = window.taps, apart = step;
-            char copy[MOST_PICKED][2 * LANES * ELEM_SIZE];
-            for (ptrdiff_t t = numpool_min(fresh, rows); t-- > 0;)
-                for (ptrdiff_t i = 0; i < columns; i += 64)
-                    __builtin_prefetch(last - t * step + PREFETCH_FURTHER + i);
-            if (rows == 0 || last + 2 * LANES * ELEM_SIZE > job->x.end) { /* the last rows of the image: nothing behind is read */
-                for (ptrdiff_t t = 0; t < rows; t++)
-                    memcpy(copy[t], p + t * step, columns);
-                for (ptrdiff_t i = 0; rows == 0 && i < 2 * LANES; i++)
-                    memcpy(copy[0] + i * ELEM_SIZE, &(ELEM){PICK_BESIDE}, ELEM_SIZE);
-                rows = numpool_max(rows, 1);
-                p = copy[0];
-                apart = sizeof copy[0];
-            }
-            FN(vec) x = job->w.kernel <= 4 ? FN(pick_rows)(own, p, apart, rows, 4) : FN(pick_rows)(own, p, apart, rows, 8);
+            FN(lines_of_window) lines = {image + window.first * job->x.row, step, window.taps};
+            const char *end = lines.at + numpool_max(0, (lines.rows - 1) * step) + 2 * LANES * ELEM_SIZE;
+            for (ptrdiff_t t = numpool_max(0, lines.rows - fresh); fresh && t < lines.rows; t++)
+                for (ptrdiff_t i = 0; i < exist; i += 64)
+                    __builtin_prefetch(lines.at + t * step + PREFETCH_FURTHER + i);
+            if (lines.rows == 0 || end > job->x.end)
+                lines = FN(copied_lines)(lines, exist, copy);
+            FN(vec) x = job->w.kernel <= 4 ? FN(pick_rows)(unit, lines.at, lines.step, lines.rows, 4)
+                                           : FN(pick_rows)(unit, lines.at, lines.step, lines.rows, 8);
             if (each)
-                x /= own->counts * (ACC)numpool_count(&job->h, r, job->count_padding);
-            char *to = out + own->first * ELEM_SIZE, *end = out + tile->col1 * ELEM_SIZE;
-            if (u == 0 && tile->limit > end)
-                end = (char *)tile->limit;
-            if (to + LANES * ELEM_SIZE <= end) {
-                PUT_RESULT(to, x, &f);
+                x /= unit->counts * (ACC)numpool_count(&job->h, r, job->count_padding);
+            char *to = out + unit->first * ELEM_SIZE;
+            if (to + LANES * ELEM_SIZE <= limit || unit->first + LANES <= tile->col1) {
+                PUT_RESULT(to, x, f);
             } else {
-                char bounce[LANES * ELEM_SIZE];
-                PUT_RESULT(bounce, x, &f);
-                memcpy(to, bounce, own->windows * ELEM_SIZE);
+                char last[VECTOR_BYTES];
+                PUT_RESULT(last, x, f);
+                NATIVE_COPY(to, last, unit->windows * ELEM_SIZE);
             }
         }
     }
+}
+
+static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+{
+    FN(unit) *const unit = (FN(unit) *)(void *)scratch;
+    const ptrdiff_t units = FN(make_units)(job, tile, unit);
+    for (ptrdiff_t u = 0; u < units; u++) /* others would spill over what the first made of the next row */
+        FN(pick_unit)(job, tile, unit + u, u == 0 ? tile->limit : NULL);
 }

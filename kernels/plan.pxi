@@ -84,6 +84,7 @@ cdef class Plan:
             lead, job.position.slab, job.position.row, job.position.pixel, job.position.lane = spec["position"]
             job.position.lead = self.hold(lead)
         job.slabs_first = spec["slabs_first"]
+        job.across_first = spec["across_first"]
         job.lone = spec["lone"]
         job.parts = spec["parts"]
         job.gradient = GRADIENTS[spec["gradient"]]

@@ -20,8 +20,8 @@ ALWAYS_INLINE FN(vec) LOAD_(const char *p, const numpool_fold *f, int whole)
 {
     if (whole)
         return TAP(p, f->src_apart);
-    char copy[LANES * SOURCE_SIZE] = {0};
-    memcpy(copy, p, f->n * SOURCE_SIZE);
+    char copy[VECTOR_BYTES] = {0};
+    NATIVE_TAKE(copy, p, f->n * SOURCE_SIZE);
     return TAP(copy, 0);
 }
 
@@ -30,7 +30,7 @@ ALWAYS_INLINE void STORE_(char *p, FN(vec) x, const numpool_fold *f, int whole)
     char copy[PARTS * VECTOR_BYTES];
     FN(store)(whole ? p : copy, x, whole ? f->dst_apart : VECTOR_BYTES);
     for (int part = 0; part < PARTS && !whole; part++)
-        memcpy(p + part * f->dst_apart, copy + part * VECTOR_BYTES, f->n * ACC_SIZE);
+        NATIVE_COPY(p + part * f->dst_apart, copy + part * VECTOR_BYTES, f->n * ACC_SIZE);
 }
 
 /* `wide` vectors from element `at` on, of outputs [first, last). */

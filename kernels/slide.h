@@ -109,13 +109,9 @@ static __attribute__((noinline)) void FN(slide_last)(char *d, FN(vec) x, ptrdiff
     char last[VECTOR_BYTES];
     (void)f;
     SLIDE_PUT(last, x, f);
-#ifdef NATIVE_COPY
     NATIVE_COPY(d, last, n * SLIDE_SIZE);
-#else
-    memcpy(d, last, n * SLIDE_SIZE);
-#endif
 }
-#ifdef NATIVE_COPY
+#if VECTOR_BYTES == 64
 #define NARROW_TWICE 1 /* rows may be cut in two, where the end of the first part must not spill */
 #else
 #define NARROW_TWICE 0
@@ -141,11 +137,13 @@ static ptrdiff_t FN(narrow_units)(const numpool_job *job, const numpool_tile *ti
     return !other && units <= most && w->before < w->kernel && last + w->kernel - hop <= w->in ? units : 0;
 }
 
-/* Whether so few lanes are idle that this is faster than one long row (stride 1, measured). */
+/* Whether so few lanes are idle that this is faster than one long row (stride 1, measured); 5 x 5 at stride 2 has no other way
+ * in registers. */
 static int FN(fills_units)(const numpool_job *job, const numpool_tile *tile)
 {
     const ptrdiff_t units = FN(narrow_units)(job, tile), windows = FN(unit_windows)(1, job->w.kernel, 1);
-    const ptrdiff_t busy = NUMPOOL_BUSY(LANES) + (job->w.kernel == 5 ? 10 : 0);
+    const int five = job->w.kernel == 5;
+    const ptrdiff_t busy = five && job->w.stride == 2 ? 0 : NUMPOOL_BUSY(LANES) + (five ? NUMPOOL_FIVE_BUSIER : 0);
     return units > 0 && units <= NUMPOOL_NARROW && (tile->col1 - tile->col0) * 100 >= units * windows * busy;
 }
 

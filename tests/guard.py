@@ -45,6 +45,7 @@ GEOMETRIES = (
     (5, 3, 0, 1, False),
     (5, 2, 2, 1, False),
     (4, 4, 0, 1, False),
+    ((2, 1), (2, 1), 0, 1, False),
     (13, 1, 6, 1, False),
     (15, 1, 14, 1, False),  # running sums
     (1, 2, 0, 1, False),  # stride beyond the kernel: most taps are never read

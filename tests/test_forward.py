@@ -16,6 +16,7 @@ from cases import (
     CORE,
     DILATED,
     DTYPES,
+    FIVES,
     FLAT,
     FLOATS,
     INDICES,
@@ -99,7 +100,7 @@ def test_extreme_equals_reference(case, name):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", EXTREMES)
-@pytest.mark.parametrize("case", CORE + DILATED + PICKED + ROWS + STRIPS, ids=str)
+@pytest.mark.parametrize("case", CORE + DILATED + FIVES + PICKED + ROWS + STRIPS, ids=str)
 def test_extreme_equals_reference_in_every_dtype(case, name, dtype):
     extreme_equals_reference(case, name, dtype)
 

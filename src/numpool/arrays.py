@@ -122,12 +122,6 @@ class Place:
         column = self.order[self.leads + self.rank - 1]
         return array.shape[column] > 1 and array.strides[column] != array.itemsize
 
-    def crosswise(self) -> Place:
-        """The same array with its spatial axes in reverse order."""
-        first, last = self.leads, self.leads + self.rank
-        order = (*self.order[:first], *self.order[first:last][::-1], *self.order[last:])
-        return Place(order, self.leads, self.rank)
-
     def fits(self, array: np.ndarray) -> bool:
         """Whether the lanes of each pixel of `array` are adjacent."""
         lane = self.order[-1]

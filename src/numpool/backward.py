@@ -153,14 +153,13 @@ def adaptive_average_backward_call(rank: int, sources: tuple[Any, ...], args: tu
 def is_crosswise(grad: np.ndarray, at: Place, shape: Shape, axes: tuple[Axis, ...]) -> bool:
     """Whether both axes of an adaptive average's gradient go at once, as windows over the shares: where sums have the
     order of one axis after the other, and pixels have lanes enough, or planes become them."""
-    across = tuple(a.transposed for a in reversed(axes))
+    held = tuple(a.transposed for a in axes)
     own = sum_dtype(grad.dtype)
-    if is_wide(own, own, across):
+    if is_wide(own, own, held):
         return False
     if at.has_lanes:
         return (at.split(shape)[2] or 1) >= LEAST_LANES
-    shares, sums = at.header(grad.shape, own), at.header(shape, own)
-    return is_turned("average", at.crosswise(), across, shares, sums, 1)
+    return is_turned("average", at, held, at.header(grad.shape, own), at.header(shape, own), 1, across_first=True)
 
 
 def shared_out(grad: np.ndarray, shape: Shape, layout: str, axes: tuple[Axis, ...], out: Arrays | None) -> np.ndarray:
@@ -177,9 +176,9 @@ def shares_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     shares, at = readable(sources[0], layout)
     axes = adaptive_windows(shape, layout, spatial_sizes(shares.shape, layout))
     result = Result(shape, shares.dtype)
-    across = tuple(a.transposed for a in reversed(axes))
+    held = tuple(a.transposed for a in axes)
     y = at.header(shape, shares.dtype)
-    spec = make_spec(Pooling("average", at.crosswise(), across, shares, y, (), divisor=1))
+    spec = make_spec(Pooling("average", at, held, shares, y, (), divisor=1, across_first=True))
     return Call(_kernels.Plan(spec | {"outputs": at.outputs((result,))}), (shares,), (result,), at)
 
 

@@ -76,6 +76,9 @@ TILE_BYTES = 256 * 1024
 ROW_BYTES = 16 * 1024
 PAIR_ROW_BYTES = 60 * 1024
 SUM_ROW_BYTES = 5 * 1024
+# Bytes of rows of sums of windows folded across first (crosswise.h), and the least lanes of a block of theirs.
+CROSSWISE_BYTES = 320 * 1024
+CROSSWISE_LANES = 64
 # Bytes of a block of gradients that are gathered, and its rows, in strides, at least: at its ends windows are looked at
 # twice. Bytes of a vector from which threads gather; `Plan.differentiate` says from which one thread does.
 GATHER_BYTES = 256 * 1024
@@ -96,8 +99,8 @@ MOST_SHARE_INDEXED = 56
 MOST_SHARE_ALONE = 0.5
 MOST_SHARE_SMALL = 1.25
 MOST_SHARE_ROW = 28
-# Taps of a window that is picked from two vectors (pick.h), which one tree makes, and of a regular one; and by the bytes
-# of a vector, how many elements are turned in the time of one to four taps of so many windows.
+# Most rows and columns of windows that are picked from two vectors (pick.h), and columns of regular ones; and by the
+# bytes of a vector, how many elements are turned in the time that up to four columns of such windows take.
 MOST_PICKED, MOST_PICKED_REGULAR = 8, 5
 PICK_COST = {64: 40, 32: 28}
 # Taps from which sums, and windows with indices, at stride 1 are slow along rows of a few vectors; and extremes.
@@ -259,6 +262,16 @@ def folds_slabs(operation: str, dtype: str, axes: tuple[Axis, ...], divisor: int
     return operation == "average" and dtype in ("float32", "float64") and divisor != 0
 
 
+def crosswise_block(h: Axis, w: Axis, lanes: int, size: int) -> tuple[int, int, int]:
+    """Windows folded across first (crosswise.h), whose rows of sums stay in the second-level cache: whole planes, if
+    they fit, else parts of the lanes, or fewer rows."""
+    row = w.out * lanes * size
+    parts = min(-(-h.size * row // CROSSWISE_BYTES), max(1, lanes // CROSSWISE_LANES))
+    lanes = -(-lanes // parts)
+    fit = CROSSWISE_BYTES // (w.out * lanes * size)
+    return max(1, min(h.out, (fit - h.kernel) // max(h.stride, 1) + 1 if fit < h.size else h.out)), w.out, lanes
+
+
 def image_block(h: Axis, w: Axis, lanes: int, size: int) -> tuple[int, int, int]:
     """Rows, columns and lanes of windows whose image stays near: whole planes, or rows of windows, which share some."""
     wanted = min(h.out, IMAGE_ROWS if h.extent > h.stride else 1)
@@ -314,12 +327,17 @@ def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
 
 def is_narrow(w: Axis, lanes: int) -> bool:
     """Whether windows 2 apart go by vectors that hold all columns of theirs (narrow rows, slide.h), few lanes idle."""
+    if lanes < 8:
+        return False
     one, two = ((vectors * lanes - w.kernel) // 2 + 1 for vectors in (1, 2))
-    filled = w.out > one or w.out * 100 >= one * _kernels.BUSY[lanes]
-    return lanes >= 8 and filled and w.out <= _kernels.NARROW * two
+    busy = _kernels.BUSY[lanes] + (_kernels.FIVE_BUSIER if w.kernel == 5 else 0)
+    filled = w.out > one or w.out * 100 >= one * busy
+    return filled and w.out <= _kernels.NARROW * two
 
 
-def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: Lying, y: Lying, divisor: int) -> bool:
+def is_turned(
+    operation: str, at: Place, axes: tuple[Axis, ...], x: Lying, y: Lying, divisor: int, across_first: bool = False
+) -> bool:
     """Whether groups of planes become the lanes of pixels (planes.h): they can where each lies in memory without a gap
     and all have the same windows, and do where it `pays`."""
     if operation.endswith("backward") or at.has_lanes or are_lines(operation, axes):
@@ -331,7 +349,7 @@ def is_turned(operation: str, at: Place, axes: tuple[Axis, ...], x: Lying, y: Ly
         step *= x.shape[a]
     planes, results = prod(at.split(x.shape)[0]) // number_of_tables(axes), prod(a.out for a in axes)
     made = y.itemsize + 8 * operation.startswith("arg")
-    slow = at.columns_apart(x) or is_slow(operation, x.dtype, axes, step / results, divisor)
+    slow = across_first or at.columns_apart(x) or is_slow(operation, x.dtype, axes, step / results, divisor)
     least = step + results * made
     down = len(axes) == 1 and x.itemsize * LEAST_LANES <= _kernels.TURNED and not is_ordered(operation, x.dtype, axes)
     if len(axes) == 2 or down:
@@ -389,7 +407,7 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     size = accumulator(operation, name_of(dtype)) // (1 + arg)
     lanes, kernel = vector // size, max(h.kernel, w.kernel)
     one_by_one = w.table is not None or not (w.stride == 1 or (w.stride == 2 and w.kernel <= 5 and w.dilation == 1))
-    if size == 4 and one_by_one and is_picked(operation, dtype, h, w, share, divisor):
+    if len(axes) < 3 and size == 4 and one_by_one and is_picked(operation, dtype, h, w, share, divisor):
         return False
     if any(a.table is not None for a in axes):
         return arg or (is_lone(axes) and operation not in ("max", "min")) or share <= MOST_SHARE * vector
@@ -433,15 +451,14 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
 
 
 def is_picked(operation: str, dtype: np.dtype[Any], h: Axis, w: Axis, share: float, divisor: int) -> bool:
-    """Whether windows that else go one by one are picked from vectors of columns (pick.h, which knows more), a row of them
-    for less than it costs to turn what they read."""
+    """Whether windows that else go one by one are picked from vectors of columns (pick.h, which knows more), a row of
+    them for less than it costs to turn what they read."""
     irregular, vector = w.table is not None, _kernels.vector_bytes()
-    divides = divisor or (irregular and name_of(dtype) == "float32")
-    if vector not in PICK_COST or max(h.kernel, w.kernel) > MOST_PICKED or w.out == 1:
+    divides = operation == "average" and (divisor or (irregular and name_of(dtype) == "float32"))
+    most = MOST_PICKED if irregular else MOST_PICKED_REGULAR
+    if vector not in PICK_COST or h.kernel > MOST_PICKED or w.kernel > most or w.out == 1:
         return False
-    if not irregular and w.kernel > MOST_PICKED_REGULAR:
-        return False
-    if operation not in ("max", "min") and not (operation == "average" and divides):
+    if operation not in ("max", "min") and not divides:
         return False
     windows = (2 * vector // 4 - 2 - w.extent) // max(w.stride, 1) + 1
     units = -(-w.out // min(max(windows, 1), vector // 4))

@@ -22,6 +22,7 @@ from numpool.blocks import (
     STRIP_BYTES,
     axis_words,
     blocks,
+    crosswise_block,
     is_ordered,
     is_turned,
     rows_read,
@@ -79,6 +80,7 @@ class Pooling:
     index: Named | None = None
     divisor: int = 0
     count_padding: bool = True
+    across_first: bool = False  # else windows are folded down columns first
 
     @property
     def backward(self) -> bool:
@@ -102,7 +104,7 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
 
     `scatter`: the gradient of an extremum whose windows are not to be looked at.
     """
-    if is_turned(p.operation, p.at, p.axes, p.x, p.y, p.divisor):
+    if is_turned(p.operation, p.at, p.axes, p.x, p.y, p.divisor, p.across_first):
         return turned_spec(p)
     operation, at, x, y, index = p.operation, p.at, p.x, p.y, p.index
     lanes = at.split(x.shape)[2] or 1
@@ -149,6 +151,7 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
         "out_size": y.itemsize,
         "cost": x.nbytes + y.nbytes,
         "slabs_first": False,
+        "across_first": p.across_first,
         "lone": False,
         "parts": False,
         "gradient": None,
@@ -165,6 +168,8 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
     numbered = index is not None and index.numbered
     vectors = index is not None and in_step(index, spec)
     spec |= blocks(operation, name_of(x.dtype), (d, h, w), lanes, rows, p.divisor, numbered, vectors)
+    if p.across_first:
+        spec |= {"block": crosswise_block(h, w, lanes, x.itemsize)}
     if scatter:
         spec |= {"block": (h.size, w.size, lanes), "gradient": "scatter"}
     if tables > 1:  # blocks keep to a plane: as many rows as divide its
