@@ -448,15 +448,20 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const int dense = job->y.pixel == lanes * OUT_SIZE(job);
     /* by a table, a window without a tap is filled with accumulators, which must be results then, or divided each */
     const int each = job->w.table && !job->d.out && DIVIDES_EACH(job);
-    const int direct = (DIRECT(job) || each) && (!job->w.table || ACC_SIZE == ELEM_SIZE)
-                       && FN(row_length)(job, cols, lanes, dense) >= LANES;
-    /* windows of a single column: the vertical stage makes the results; rows shorter than a vector spill over those behind them */
-    const int column = job->w.kernel == 1 && job->w.stride == 1 && job->w.before == 0 && !job->w.table && !job->d.out
-                       && !job->h.running && job->x.pixel == lanes * ELEM_SIZE && dense && tile->col1 <= job->w.in;
-    const int spills = column && !direct && DIRECT(job) && tile->limit;
-    const int upright = column && direct, alone = (upright || spills) && SUMS_ARE_RESULTS;
+    const ptrdiff_t length = FN(row_length)(job, cols, lanes, dense);
+    const int direct = (DIRECT(job) || each) && (!job->w.table || ACC_SIZE == ELEM_SIZE) && length >= LANES;
+    /* rows shorter than a vector may spill over those behind them; quotients of few are better made for all rows at once */
+    const int shorter = !direct && DIRECT(job) && dense && tile->limit && !job->w.table;
+    const int spilling = shorter && length > lanes && (SUMS_ARE_RESULTS || 2 * length >= LANES);
+    /* windows of a single column: the vertical stage makes the results */
+    const int upright = (direct || shorter) && job->w.kernel == 1 && job->w.stride == 1 && job->w.before == 0 && !job->w.table
+                        && !job->d.out && !job->h.running && job->x.pixel == lanes * ELEM_SIZE && dense && tile->col1 <= job->w.in;
+    const int alone = upright && SUMS_ARE_RESULTS;
 #ifdef THROUGH
-    const int through = (upright || spills) && FN(goes_through)(&job->h);
+    const int through = upright && FN(goes_through)(&job->h);
+    const int spills = spilling || (shorter && (alone || through));
+#else
+    const int spills = spilling || (shorter && alone);
 #endif
 #ifdef IN_PLACE
     const int in_place = lanes == 1 && job->x.pixel == ELEM_SIZE && job->w.step == 1 && job->h.kernel == 1 && job->h.stride == 1
@@ -523,7 +528,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         } else if (job->w.table) {
             FN(by_table)(job, tile, first, last - first, sums, pitch, results_apart, results, out_pitch, lanes * ACC_SIZE, 0);
             FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);
-        } else if (direct) {
+        } else if (direct || (spilling && !exact)) {
             FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, 0, out, job->y.row, job->y.pixel, 1);
         } else {
             FN(horizontal)(job, cols, lanes, last - first, sums, spare, pitch, results_apart, results,

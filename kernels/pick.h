@@ -44,7 +44,7 @@ static int FN(picks)(const numpool_job *job, const numpool_tile *tile)
     const int direct = DIRECT(job) || (w->table && DIVIDES_EACH(job));
     return one_by_one && direct && tile->lane1 - tile->lane0 == 1 && job->x.pixel == ELEM_SIZE && job->y.pixel == ELEM_SIZE
            && !job->parts && !job->d.out && !h->running && !w->running && h->kernel <= MOST_PICKED && w->kernel <= MOST_PICKED
-           && w->out > 1 && FN(windows_of_unit)(w) >= NUMPOOL_LEAST_PICKED 
+           && w->out > 1 && FN(windows_of_unit)(w) >= NUMPOOL_LEAST_PICKED
            && (w->table || (w->kernel < LEAST_JOINED && !(w->kernel == 4 && w->stride == 4 && 2 * w->out >= LANES)));
 }
 
