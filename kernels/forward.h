@@ -14,7 +14,7 @@
  *   FN(finish)(...)       emits a run of rows of one plane
  *   LINES                 if there is FN(lines), for long windows of single lanes
  *   THROUGH               if there is FN(through), vertical windows of at most so many rows to results
- *   CROSSWISE             if crosswise.h is for it
+ *   PICKS, CROSSWISE      if pick.h and crosswise.h are for it
  *   LONE                  if there is FN(lone), for one window a row of single lanes
  *   RUNNING_WIDE          if there is FN(run) (running.h); RUNS_ACROSS if turned.h, TRANSPOSE_NOTHING if transpose.h, and
  *                         SLIDES if slide.h is included */

@@ -3,6 +3,7 @@
 ALWAYS_INLINE TREE_TYPE NUMPOOL_CAT(FN(STAGE), _tree)(const PLACE *p, ptrdiff_t t, ptrdiff_t step, int taps,
                                                       const numpool_fold *f)
 {
+/* `left` first: of a call's arguments GCC evaluates the last one first, and a processor fetches ahead of ascending addresses. */
 #define T(i) TAP(p + (i) * step, t + (i), f)
 #define JOIN(a, b) ({ const TREE_TYPE left = (a); STEP(left, (b)); })
 #define T2(i) JOIN(T(i), T((i) + 1))
