@@ -54,7 +54,7 @@ static ptrdiff_t FN(deep)(const numpool_job *job, const numpool_tile *tile, char
     const ptrdiff_t row = across.pixels * lanes * ELEM_SIZE, rows = tile->row1 - tile->row0;
     const ptrdiff_t most = numpool_max(1, rows / high); /* planes at a time */
     const ptrdiff_t bytes = most * FN(most_read)(&job->h, numpool_min(rows, high)) * row;
-    const ptrdiff_t image_bytes = NUMPOOL_SLACK + numpool_pitch(bytes) + NUMPOOL_SLACK;
+    const ptrdiff_t image_bytes = NUMPOOL_SLACK + (bytes + 63) / 64 * 64 + NUMPOOL_SLACK; /* the blocks' scratch is aligned */
     ptrdiff_t planes, plane_bytes = 0;
     /* planes along the innermost lead, and bytes from one to the next in the output */
     const ptrdiff_t along = job->leads ? job->lead[job->leads - 1] : 1, apart = job->leads ? job->y.lead[job->leads - 1] : 0;

@@ -68,7 +68,7 @@ static ptrdiff_t FN(make_units)(const numpool_job *job, const numpool_tile *tile
         for (; l < LANES && c < tile->col1; l++, c++) {
             const numpool_window window = numpool_clip(w, c);
             const ptrdiff_t first = window.first - unit->low;
-            if (first + (window.taps - 1) * w->step >= PICK_BESIDE_AT)
+            if (window.taps && first + (window.taps - 1) * w->step >= PICK_BESIDE_AT)
                 break;
             for (ptrdiff_t t = 0; t < (w->table ? window.taps : w->kernel); t++) {
                 const ptrdiff_t own = t - window.skipped;

@@ -228,6 +228,8 @@ PICKED = [
     Case("picked: five columns, three apart, clipped", (2, 3, 14, 33), 5, 3, 2),
     Case("picked: four columns, three apart, in ceil mode", (2, 2, 9, 18), 4, 3, 1, 1, True),
     Case("picked: windows beside the image", (1, 2, 5, 20), 3, 3, ((4, 3), (5, 7))),
+    Case("picked: windows far behind the image", (1, 2, 4, 10), 3, 3, ((0, 0), (0, 40))),
+    Case("picked: windows far before it", (1, 2, 4, 10), 3, 3, ((0, 0), (40, 2))),
     Case("picked: eight rows, single elements of them", (2, 3, 20, 37), (8, 1), (3, 4)),
 ]
 
@@ -271,6 +273,7 @@ VOLUMES = [
     Case("volume: dilation by axis", (1, 2, 5, 6, 9), 2, (1, 2, 1), (1, 0, 1), (1, 2, 3)),
     Case("volume: rows longer than a vector", (1, 1, 2, 3, 37), (2, 2, 3), 1, (0, 1, 1)),
     Case("volume: global, 17 channels", (2, 17, 2, 3, 3), (2, 3, 3)),
+    Case("volume: an image of a few bytes", (1, 1, 2, 3, 5), (2, 2, 3), (2, 1, 3), ((0, 0), (0, 0), (0, 1))),
     Case("volume: images of several planes", (2, 3, 5, 9, 20), 3, 1, 1),
     Case("volume: images of some rows", (1, 1, 3, 70, 300), 3, 1, ((1, 1), (0, 2), (2, 1))),
     Case("volume: images of some columns", (1, 1, 2, 12, 3000), 2, 1, ((0, 1), (1, 0), (1, 1))),

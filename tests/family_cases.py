@@ -79,6 +79,7 @@ CALLS = [
     *(Call(f"adaptive_{op}_pool2d", (2, 3, 7, 4), {"output_size": (3, 6)}) for op in ("max", "avg")),
     *(Call(f"adaptive_{op}_pool2d", (1, 3, 11, 40), {"output_size": (5, 14)}) for op in ("max", "avg")),
     *(Call(f"adaptive_{op}_pool3d", (2, 3, 5, 4, 6), {"output_size": (2, None, 5)}) for op in ("max", "avg")),
+    *(Call(f"adaptive_{op}_pool3d", (1, 1, 2, 3, 5), {"output_size": (1, 2, 2)}) for op in ("max", "avg")),
     *(Call(f"global_{op}_pool", (2, 3, 3, 4)) for op in ("max", "avg")),
     Call("global_lp_pool", (2, 3, 3, 4), {"norm_type": 1}),
     *(Call(f"global_{op}_pool", (2, 3, 3, 2, 2), {"keepdims": False}) for op in ("max", "avg")),

@@ -452,18 +452,17 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
 
 def is_picked(operation: str, dtype: np.dtype[Any], h: Axis, w: Axis, share: float, divisor: int) -> bool:
     """Whether windows that else go one by one are picked from vectors of columns (pick.h, which knows more), a row of
-    them for less than it costs to turn what they read."""
+    them for less than it costs to turn what they read: smaller elements cost little."""
     irregular, vector = w.table is not None, _kernels.vector_bytes()
-    divides = operation == "average" and (divisor or (irregular and name_of(dtype) == "float32"))
     most = MOST_PICKED if irregular else MOST_PICKED_REGULAR
-    if vector not in PICK_COST or h.kernel > MOST_PICKED or w.kernel > most or w.out == 1:
+    if vector not in PICK_COST or dtype.itemsize != 4 or h.kernel > MOST_PICKED or w.kernel > most or w.out == 1:
         return False
-    if operation not in ("max", "min") and not divides:
+    if operation not in ("max", "min") and not (operation == "average" and (divisor or irregular)):
         return False
     windows = (2 * vector // 4 - 2 - w.extent) // max(w.stride, 1) + 1
     units = -(-w.out // min(max(windows, 1), vector // 4))
     cost = PICK_COST[vector] * units * (2 if w.kernel > 4 else 1)
-    return windows >= _kernels.LEAST_PICKED and share * w.out >= cost * dtype.itemsize
+    return windows >= _kernels.LEAST_PICKED and share * w.out >= 4 * cost
 
 
 def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> dict[str, Any]:
