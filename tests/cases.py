@@ -176,7 +176,7 @@ ROWS = [
     Case("one column of taps, rows shorter than a vector", (2, 3, 13, 13), (2, 1)),
     Case("one column of taps, rows of a few elements", (2, 3, 15, 5), (3, 1), (2, 1)),
     Case("long row: seven columns, rows of a vector or less", (2, 5, 12, 20), 7, 1, 3),
-    Case("seven columns, rows shorter than a vector, in parts that run", (2, 3, 20, 11), (7, 7), (1, 2), 3),
+    Case("seven rows that run, each shorter than a vector", (2, 3, 20, 11), (7, 7), (1, 2), 3),
 ]
 
 # Small planes at stride 1 that go as one long row (flat.h).

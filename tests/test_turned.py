@@ -75,6 +75,9 @@ SPREAD = (
     ((3, 17, 13, 9), (4, 5)),
     ((2, 33, 6, 30), (25, 7)),
     ((2, 16, 7, 7), (9, 7)),
+    ((1, 1500, 16, 16), (7, 7)),  # in NHWC by parts of the lanes
+    ((1, 16, 12, 1000), (9, 700)),  # some rows at a time
+    ((1, 16, 6, 3000), (5, 2000)),  # row by row
     ((2, 19, 3, 4), (64, 5)),  # more windows hold a position than one stage may sum in float32
 )
 

@@ -14,6 +14,7 @@ LEAST_PICKED: int
 NARROW: int
 PART: int
 SMALL_ROWS: int
+TALL: int
 TURNED: int
 LEVELS: tuple[str, ...]
 BUILT_LEVELS: tuple[str, ...]

@@ -101,7 +101,7 @@ MOST_SHARE_SMALL = 1.25
 MOST_SHARE_ROW = 28
 # Most rows and columns of windows that are picked from two vectors (pick.h), and columns of regular ones; and by the
 # bytes of a vector, how many elements are turned in the time that up to four columns of such windows take.
-MOST_PICKED, MOST_PICKED_REGULAR = 8, 5
+MOST_PICKED, MOST_PICKED_REGULAR = _kernels.TALL, 5
 PICK_COST = {64: 40, 32: 28}
 # Taps from which sums, and windows with indices, at stride 1 are slow along rows of a few vectors; and extremes.
 LEAST_WIDE = 5
