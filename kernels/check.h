@@ -27,7 +27,8 @@ static ptrdiff_t FN(check_block)(const numpool_job *job, const numpool_tile *til
 {
     const ptrdiff_t most = numpool_max(NUMPOOL_RUN, job->lanes);
     const uint64_t span = (uint64_t)(job->h.in * job->position.row);
-    const int by_pixels = FN(counts_pixels)(job), flat = FN(is_flat)(job), bytes = job->window_index && job->index_size == 1;
+    const int by_pixels = FN(counts_pixels)(job), bytes = job->window_index && job->index_size == 1;
+    const int flat = FN(is_flat)(job) && tile->lane1 - tile->lane0 == job->lanes;
     if (!scratch)
         return sizeof(FN(taps)) + most * (4 + sizeof(ptrdiff_t));
     FN(taps) *taps = (FN(taps) *)(void *)scratch;

@@ -118,7 +118,7 @@ class Arena:
 
 def cases(threads, dtype):
     """Yield (geometry, layout, height, width, channels) wherever every window fits."""
-    widths = range(1, 61) if threads == 1 else (1, 7, 16, 33)
+    widths = range(1, 61) if threads == 1 else (1, 7, 16, 33, 39)
     for geometry, layout in itertools.product(GEOMETRIES, ("NCHW", "NHWC")):
         kernel, _, padding, dilation, _ = geometry
         (kh, kw) = kernel if isinstance(kernel, tuple) else (kernel, kernel)

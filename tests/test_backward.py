@@ -334,6 +334,31 @@ def test_vectors_of_windows_side_by_side_see_every_wrong_index(dtype, level, ind
                         numpool.max_pool2d_backward(g, bad, x.shape, **args)
 
 
+@pytest.mark.parametrize("index", INDICES)
+@pytest.mark.parametrize("level", LEVELS)
+def test_indices_of_few_rows_are_all_that_several_threads_look_at(level, index):
+    # threads share the lanes of one or two rows of windows; what lies behind the indices is no index
+    for channels, rows in product((33, 40, 100), (1, 2)):
+        x = exact_data((1, 2 * rows, 5, channels), "float32", np.random.default_rng(0))
+        args = dict(kernel_size=2, layout="NHWC", index=index)
+        y, i = numpool.max_pool2d(x, return_indices=True, **args)
+        memory = np.full(i.size + 1000, 100 if index == "window" else 2**40, i.dtype)
+        memory[: i.size] = i.ravel()
+        i, out = memory[: i.size].reshape(i.shape), np.empty_like(x)
+        want = reference.max_pool2d_backward(y, i, x.shape, **args)
+        with numpool.use_level(level), threads.min_bytes_per_thread(1):
+            for count in (2, 3, 7):
+                with numpool.num_threads(count):
+                    assert_same(numpool.max_pool2d_backward(y, i, x.shape, out=out, **args), want)
+                    for place in (0, 32, -1):
+                        wrong = i.copy()
+                        wrong[0, -1, -1, place] = memory[-1]
+                        out[:] = 7
+                        with pytest.raises(ValueError, match="indices must be"):
+                            numpool.max_pool2d_backward(y, wrong, x.shape, out=out, **args)
+                        assert (out == 7).all()
+
+
 def ways(monkeypatch, call):
     """A gradient that plans gather, in blocks of few rows and of planes, or scatter; asserts that they do.
 
