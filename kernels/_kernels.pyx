@@ -79,7 +79,7 @@ cdef extern from "job.h":
         int64_t divisor
         ptrdiff_t out_size
         int out_code
-        int gradient
+        int gradient, moves
     ctypedef struct numpool_tile:
         ptrdiff_t row0, row1, col0, col1, lane0, lane1
         const char *limit

@@ -36,6 +36,9 @@ static ptrdiff_t FN(check_block)(const numpool_job *job, const numpool_tile *til
     int32_t *numbers = (int32_t *)(void *)(place + most);
     int bad = 0;
     if (bytes)
+        FN(find_interior)(job, taps);
+    const int inside = bytes && taps->top == 0 && taps->bottom == job->h.out && taps->left == 0 && taps->right == job->w.out;
+    if (bytes && !inside)
         FN(fill_taps)(job, 1, 1, taps);
     const int all = job->leads == 1 && job->position.lead[0] == 0 && job->index.lead[0] == job->h.out * job->index.row;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
@@ -45,6 +48,11 @@ static ptrdiff_t FN(check_block)(const numpool_job *job, const numpool_tile *til
         if (by_pixels && flat) {
             next = all ? tile->row1 : numpool_min(tile->row1, row - r + job->h.out);
             bad |= FN(outside)(piece.index, (next - row) * job->w.out * job->lanes, piece.zero, span);
+            continue;
+        }
+        if (inside && flat) {
+            next = numpool_min(tile->row1, row - r + job->h.out);
+            bad |= FN(no_tap)(piece.index, (next - row) * job->w.out * job->lanes, job->h.kernel * job->w.kernel);
             continue;
         }
         do {

@@ -26,7 +26,7 @@ ALWAYS_INLINE void FN(add_window)(const numpool_job *job, const FN(reading) *rea
     for (ptrdiff_t next = 0; next < n; next += LANES) {
         const ptrdiff_t lane = numpool_min(next, n - LANES);
         FN(ivec) tap, grad, fresh, found = {0};
-        FN(read_vector)(reading, piece, start, lane, &tap, &grad, &own);
+        FN(read_vector)(reading, piece, start, lane, reading->bytewise, &tap, &grad, &own);
         char *at = to + lane * ELEM_SIZE;
         if (lane < next) { /* lanes of the vector before: not once more */
             memcpy(&fresh, numpool_edge + 64 - (next - lane) * ELEM_SIZE, sizeof fresh);

@@ -64,6 +64,7 @@ typedef struct {
     ptrdiff_t out_size; /* average: bytes of an output element */
     int out_code;      /* average: the result's number type, one of enum numpool_out */
     int gradient;      /* of an extremum: how it is made, one of enum numpool_gradient */
+    int moves;         /* values go to their places as they are, -0 too: unpooling, and no sum */
 } numpool_job;
 
 /* A block: output rows (input rows in a backward pass) of all planes in one count, columns and lanes. */
@@ -152,6 +153,9 @@ typedef struct {
 
 /* And from which on the next strip of planes is fetched while one is turned. */
 #define NUMPOOL_FAR (4 * 1024 * 1024)
+
+/* And from which on it is taken to be in no cache. */
+#define NUMPOOL_BEYOND (16 * 1024 * 1024)
 
 /* Most taps along an axis of windows of planes that go as one long row (flat.h), and most bytes of their masks and of their
  * sums: both stay in the first-level cache. */

@@ -87,7 +87,7 @@ cdef class Plan:
         job.across_first = spec["across_first"]
         job.lone = spec["lone"]
         job.parts = spec["parts"]
-        job.gradient = GRADIENTS[spec["gradient"]]
+        job.gradient, job.moves = GRADIENTS[spec["gradient"]], spec["moves"]
         job.count_padding = spec["count_padding"]
         job.divisor = spec["divisor"]
         job.out_code = spec["out_code"]
@@ -303,7 +303,7 @@ cdef class Plan:
         if gradient == NUMPOOL_GATHER and threads == 1 and (short or taps > MOST_GATHERED_ALONE):
             gradient = NUMPOOL_SCATTER  # as fast, but for threads that would share its pixels
         bad = self.run(threads, out, arrays[0], arrays[1], gradient)
-        if bad == NUMPOOL_FOREIGN:
+        if bad == NUMPOOL_FOREIGN and not self.job.moves:
             bad = self.run(threads, out, arrays[0], arrays[1], NUMPOOL_SCATTER)
         return bad
 

@@ -144,6 +144,12 @@ typedef struct {
     ptrdiff_t top, bottom, left, right;
 } FN(taps);
 
+static void FN(find_interior)(const numpool_job *job, FN(taps) *taps)
+{
+    numpool_interior(&job->h, &taps->top, &taps->bottom);
+    numpool_interior(&job->w, &taps->left, &taps->right);
+}
+
 static void FN(fill_taps)(const numpool_job *job, ptrdiff_t pitch, ptrdiff_t pixel, FN(taps) *taps)
 {
     for (ptrdiff_t t = 0; t <= UINT8_MAX; t++)
@@ -153,8 +159,7 @@ static void FN(fill_taps)(const numpool_job *job, ptrdiff_t pitch, ptrdiff_t pix
             const ptrdiff_t down = j * job->h.step, right = k * job->w.step;
             taps->at[t] = (FN(tap)){down * pitch + right * pixel, (int32_t)down, (int32_t)right};
         }
-    numpool_interior(&job->h, &taps->top, &taps->bottom);
-    numpool_interior(&job->w, &taps->left, &taps->right);
+    FN(find_interior)(job, taps);
 }
 
 /* Which elements of a piece belong to windows inside the image. */
@@ -228,16 +233,27 @@ static int FN(scatter)(const numpool_job *job, const numpool_tile *tile, ptrdiff
     return bad;
 }
 
-/* Whether planes of single lanes lie one behind the other, and positions count the elements of each: most are small, and what is
- * done once a plane counts. */
-static int FN(is_stack)(const numpool_job *job)
+/* Whether a plane of single lanes is one piece in memory, as are its indices and gradients. */
+static int FN(is_solid)(const numpool_job *job)
+{
+    return job->lanes == 1 && FN(is_flat)(job) && job->x.pixel == ELEM_SIZE && job->x.row == job->w.in * ELEM_SIZE;
+}
+
+/* Whether such planes lie one behind the other. */
+static int FN(is_dense)(const numpool_job *job)
 {
     const ptrdiff_t in = job->h.in * job->w.in, out = job->h.out * job->w.out;
-    return KIND == KIND_FLOAT && job->lanes == 1 && FN(counts_pixels)(job) && FN(is_flat)(job)
-           && job->position.row == job->w.in && job->x.pixel == ELEM_SIZE && job->x.row == job->w.in * ELEM_SIZE
+    return FN(is_solid)(job)
            && (job->leads == 0
-               || (job->leads == 1 && job->position.lead[0] == 0 && job->x.lead[0] == in * ELEM_SIZE
-                   && job->y.lead[0] == out * ELEM_SIZE && job->index.lead[0] == out * job->index_size));
+               || (job->leads == 1 && job->x.lead[0] == in * ELEM_SIZE && job->y.lead[0] == out * ELEM_SIZE
+                   && job->index.lead[0] == out * job->index_size));
+}
+
+/* Whether positions count the elements of each such plane: most are small, and what is done once a plane counts. */
+static int FN(is_stack)(const numpool_job *job)
+{
+    return KIND == KIND_FLOAT && FN(is_dense)(job) && FN(counts_pixels)(job) && job->position.row == job->w.in
+           && (job->leads == 0 || job->position.lead[0] == 0);
 }
 
 /* Windows of so many of these planes (a constant), one of each in turn: neighbours that overlap often name one place, and the

@@ -4,6 +4,12 @@
  * Returns NUMPOOL_FOREIGN where an index names something else; by vectors, nothing at all too. */
 
 #if KIND == KIND_FLOAT
+/* Never -0, just as in a sum. */
+ALWAYS_INLINE FN(ivec) FN(summed)(FN(ivec) grad)
+{
+    return (FN(ivec))((FN(vec))grad + 0);
+}
+
 /* A window of kh x kw taps and of a vector of lanes or more, each tap's to its pixel; or, where kw is 1, a row of windows of
  * single lanes, each tap's to its column. */
 ALWAYS_INLINE void FN(tile_taps)(const numpool_job *job, const FN(reading) *reading, const FN(piece) *piece, char *to,
@@ -15,14 +21,15 @@ ALWAYS_INLINE void FN(tile_taps)(const numpool_job *job, const FN(reading) *read
     for (ptrdiff_t next = 0; next < n; next += LANES) {
         const ptrdiff_t lane = numpool_min(next, n - LANES); /* the last vector may do some lanes again */
         FN(ivec) tap, grad, found = {0};
-        FN(read_vector)(reading, piece, start, lane, &tap, &grad, &own_doubts);
+        FN(read_vector)(reading, piece, start, lane, reading->bytewise, &tap, &grad, &own_doubts);
+        grad = job->moves ? grad : FN(summed)(grad);
         char *line = to + lane * ELEM_SIZE;
         for (ptrdiff_t j = 0; j < kh; j++, line += row) {
             char *at = line;
             int32_t wanted = (int32_t)j * reading->down;
             for (ptrdiff_t k = 0; k < kw; k++, at += pixel, wanted += reading->right) {
                 const FN(ivec) named = tap == (FN(ivec)){0} + wanted;
-                const FN(vec) own = (FN(vec))(grad & named) + 0;
+                const FN(ivec) own = grad & named;
                 memcpy(at, &own, sizeof own);
                 found ^= named;
             }
@@ -32,89 +39,126 @@ ALWAYS_INLINE void FN(tile_taps)(const numpool_job *job, const FN(reading) *read
     *doubts = own_doubts;
 }
 
-/* A row of windows two wide, single lanes: each tap's to its column. A row has a vector of windows, and more. */
-ALWAYS_INLINE void FN(tile_pairs)(const numpool_job *job, const FN(reading) *reading, const FN(piece) *piece, char *to,
-                                    ptrdiff_t kh, FN(doubts) *doubts)
+/* So many rows of windows two wide, of single lanes, the first of which is `line` and has its tap 0 at `x`: each tap's to its
+ * column, and zeros beside and behind them. Rows may be shorter than a vector where it ends in rows that follow: those are written
+ * anew. */
+ALWAYS_INLINE void FN(tile_pairs)(const numpool_job *job, const FN(reading) *reading, FN(piece) line, ptrdiff_t rows, char *x,
+                                  ptrdiff_t kh, int bytewise, FN(doubts) *doubts)
 {
-    const ptrdiff_t row = job->x.row;
-    const int64_t start = FN(window_start)(job, piece);
-    FN(doubts) own_doubts = *doubts;
-    for (ptrdiff_t next = 0; next < piece->n; next += LANES) {
-        const ptrdiff_t i = numpool_min(next, piece->n - LANES);
-        FN(ivec) tap, grad, found = {0};
-        FN(read_vector)(reading, piece, start, i, &tap, &grad, &own_doubts);
-        for (ptrdiff_t j = 0; j < kh; j++) {
-            const FN(ivec) left = tap == (SIGNED(ELEM_SIZE))(j * reading->down);
-            const FN(ivec) right = tap == (SIGNED(ELEM_SIZE))(j * reading->down + reading->right);
-            const FN(vec) a = (FN(vec))(grad & left) + 0, b = (FN(vec))(grad & right) + 0;
-            const FN(vec) first = SHUFFLE(FN(ivec), a, b, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(0, LANES));
-            const FN(vec) last = SHUFFLE(FN(ivec), a, b, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(LANES / 2, LANES));
-            memcpy(to + j * row + 2 * i * ELEM_SIZE, &first, sizeof first);
-            memcpy(to + j * row + (2 * i + LANES) * ELEM_SIZE, &last, sizeof last);
-            found ^= left ^ right;
+    const ptrdiff_t n = job->w.out, row = job->x.row, down = bytewise ? 2 : job->position.row;
+    int64_t start = FN(window_start)(job, &line);
+    FN(ivec) column, lost = {0};
+    FN(doubts) own_doubts = {.lost = {0}};
+    for (int i = 0; i < LANES; i++)
+        column[i] = i % 2;
+    const ptrdiff_t ahead = job->x.end - job->x.data > NUMPOOL_BEYOND ? kh * row : 0;
+    for (; rows-- > 0; line.index += job->index.row, line.grad += job->y.row) {
+        numpool_fetch(x + PREFETCH_SHORT, ahead);
+        for (ptrdiff_t next = 0; next < n; next += LANES) {
+            const ptrdiff_t i = numpool_max(0, numpool_min(next, n - LANES));
+            FN(ivec) tap, grad, wanted = column;
+            FN(read_vector)(reading, &line, start, i, bytewise, &tap, &grad, &own_doubts);
+            grad = job->moves ? grad : FN(summed)(grad);
+            const FN(ivec) left_tap = SHUFFLE(FN(ivec), tap, tap, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(0, 0));
+            const FN(ivec) right_tap = SHUFFLE(FN(ivec), tap, tap, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(LANES / 2, 0));
+            const FN(ivec) left = SHUFFLE(FN(ivec), grad, grad, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(0, 0));
+            const FN(ivec) right = SHUFFLE(FN(ivec), grad, grad, NUMPOOL_CAT(COUNT_IN_TURN_, LANES)(LANES / 2, 0));
+            char *to = x + 2 * i * ELEM_SIZE;
+            for (ptrdiff_t j = 0; j < kh; j++, to += row, wanted += (SIGNED(ELEM_SIZE))down) {
+                const FN(ivec) own_left = left & (left_tap == wanted), own_right = right & (right_tap == wanted);
+                memcpy(to, &own_left, sizeof own_left);
+                memcpy(to + VECTOR_BYTES, &own_right, sizeof own_right);
+                if (j)
+                    tap -= (tap >= (SIGNED(ELEM_SIZE))down) & (SIGNED(ELEM_SIZE))down;
+            }
+            lost |= tap; /* 0 or 1, where it was a tap */
         }
-        own_doubts.lost |= ~found;
+        for (ptrdiff_t j = 0; j < kh && 2 * n < job->w.in; j++)
+            memset(x + j * row + 2 * n * ELEM_SIZE, 0, ELEM_SIZE); /* one column is left at most */
+        x += kh * row;
+        start += bytewise ? 0 : kh * job->position.row;
+        if (++line.row == job->h.out) {
+            line.row = 0;
+            line.zero += job->leads ? job->position.lead[0] : 0;
+            start = line.zero;
+            for (ptrdiff_t j = job->h.out * kh; j < job->h.in; j++, x += row)
+                memset(x, 0, job->w.in * ELEM_SIZE);
+        }
     }
-    *doubts = own_doubts;
+    FN(ivec) own = {0};
+    FN(longs) own_far[8 / ELEM_SIZE] = {{0}};
+    for (int i = 0; i < LANES && i < n; i++) /* other lanes were windows of the next rows */
+        own_far[i / LANES_8][i % LANES_8] = own[i] = -1;
+    doubts->lost |= lost & own & ~((FN(ivec)){0} + 1);
+    for (int i = 0; i < 8 / ELEM_SIZE; i++)
+        doubts->far[i] |= own_doubts.far[i] & own_far[i];
 }
 
-/* Rows [row, last) of windows of one plane, the first of which is `line`. */
-ALWAYS_INLINE void FN(tile_vectors)(const numpool_job *job, FN(piece) line, ptrdiff_t last, char *x, FN(doubts) *doubts)
+static void FN(tile_two_columns)(const numpool_job *job, const FN(reading) *reading, const FN(piece) *line, ptrdiff_t rows,
+                                 char *x, FN(doubts) *doubts)
+{
+    const ptrdiff_t kh = job->h.kernel;
+    if (kh == 2 && reading->bytewise)
+        FN(tile_pairs)(job, reading, *line, rows, x, 2, 1, doubts);
+    else if (kh == 2)
+        FN(tile_pairs)(job, reading, *line, rows, x, 2, 0, doubts);
+    else
+        FN(tile_pairs)(job, reading, *line, rows, x, kh, reading->bytewise, doubts);
+}
+
+/* Rows [line.row, last) of windows of one plane. */
+ALWAYS_INLINE void FN(tile_vectors)(const numpool_job *job, const FN(reading) *reading, FN(piece) line, ptrdiff_t last, char *x,
+                                    FN(doubts) *doubts)
 {
     const ptrdiff_t kh = job->h.kernel, kw = job->w.kernel;
-    const int pairs = line.move && kw == 2;
-    const FN(reading) reading = FN(reading_of)(job, line.step + line.move * job->w.stride * job->position.pixel);
     for (; line.row < last; line.row++, line.index += job->index.row, line.grad += job->y.row) {
         FN(piece) piece = line;
         do {
             char *at = x + piece.row * kh * job->x.row + piece.column * kw * job->x.pixel;
-            if (pairs && kh == 2)
-                FN(tile_pairs)(job, &reading, &piece, at, 2, doubts);
-            else if (pairs)
-                FN(tile_pairs)(job, &reading, &piece, at, kh, doubts);
-            else if (kh == 2 && kw == 2)
-                FN(tile_taps)(job, &reading, &piece, at, 2, 2, doubts);
+            if (kh == 2 && kw == 2)
+                FN(tile_taps)(job, reading, &piece, at, 2, 2, doubts);
             else if (kw == 1)
-                FN(tile_taps)(job, &reading, &piece, at, kh, 1, doubts);
+                FN(tile_taps)(job, reading, &piece, at, kh, 1, doubts);
             else
-                FN(tile_taps)(job, &reading, &piece, at, kh, kw, doubts);
+                FN(tile_taps)(job, reading, &piece, at, kh, kw, doubts);
         } while (FN(advance)(job, &piece));
     }
 }
 #endif
 
-/* A gradient where `tap` is the wanted one, else 0: never -0, just as in a sum. */
-ALWAYS_INLINE ELEM FN(chosen)(int32_t tap, int32_t wanted, ELEM grad)
+/* A gradient where `tap` is the wanted one, else 0: never -0, just as in a sum, unless it is only moved. */
+ALWAYS_INLINE ELEM FN(chosen)(int32_t tap, int32_t wanted, ELEM grad, int moves)
 {
 #if KIND == KIND_HALF
-    return tap == wanted && grad != INT16_MIN ? grad : 0;
+    return tap == wanted && (moves || grad != INT16_MIN) ? grad : 0;
 #else
-    return (tap == wanted ? grad : 0) + 0;
+    return moves ? (tap == wanted ? grad : 0) : (tap == wanted ? grad : 0) + 0;
 #endif
 }
 
 /* A row of windows two wide, single lanes, to one row of the input. Returns how many taps were found. */
-static ptrdiff_t FN(tile_columns)(char *row, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t first, int32_t second)
+static ptrdiff_t FN(tile_columns)(char *row, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t first, int32_t second,
+                                  int moves)
 {
     ELEM *restrict to = (ELEM *)(void *)row;
     const ELEM *restrict from = (const ELEM *)(const void *)grad;
     int32_t found = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
-        to[2 * i] = FN(chosen)(tap[i], first, from[i]);
-        to[2 * i + 1] = FN(chosen)(tap[i], second, from[i]);
+        to[2 * i] = FN(chosen)(tap[i], first, from[i], moves);
+        to[2 * i + 1] = FN(chosen)(tap[i], second, from[i], moves);
         found += (tap[i] == first) + (tap[i] == second);
     }
     return found;
 }
 
 /* One tap of one window, to one pixel of the input. */
-static ptrdiff_t FN(tile_lanes)(char *pixel, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t wanted)
+static ptrdiff_t FN(tile_lanes)(char *pixel, const int32_t *tap, const char *grad, ptrdiff_t n, int32_t wanted, int moves)
 {
     ELEM *restrict to = (ELEM *)(void *)pixel;
     const ELEM *restrict from = (const ELEM *)(const void *)grad;
     int32_t found = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
-        to[i] = FN(chosen)(tap[i], wanted, from[i]);
+        to[i] = FN(chosen)(tap[i], wanted, from[i], moves);
         found += tap[i] == wanted;
     }
     return found;
@@ -156,10 +200,11 @@ static int FN(tile_numbers)(const numpool_job *job, FN(piece) line, ptrdiff_t la
             for (ptrdiff_t j = 0; j < kh; j++, at += job->x.row) {
                 const int32_t first = (int32_t)j * down;
                 if (piece.move && kw == 2)
-                    missing -= FN(tile_columns)(at, tap, piece.grad, piece.n, first, first + right);
+                    missing -= FN(tile_columns)(at, tap, piece.grad, piece.n, first, first + right, job->moves);
                 else
                     for (ptrdiff_t k = 0; k < kw; k++)
-                        missing -= FN(tile_lanes)(at + k * job->x.pixel, tap, piece.grad, piece.n, first + (int32_t)k * right);
+                        missing -= FN(tile_lanes)(at + k * job->x.pixel, tap, piece.grad, piece.n, first + (int32_t)k * right,
+                                                      job->moves);
             }
             if (missing)
                 return 1;
@@ -172,10 +217,12 @@ static int FN(tile_numbers)(const numpool_job *job, FN(piece) line, ptrdiff_t la
 static void FN(clear_rest)(const numpool_job *job, ptrdiff_t row, ptrdiff_t last, char *x, ptrdiff_t lanes)
 {
     const ptrdiff_t covered = job->h.out * job->h.kernel, end = last == job->h.out ? job->h.in : last * job->h.kernel;
-    const ptrdiff_t beside = job->w.out * job->w.kernel;
+    const ptrdiff_t beside = job->w.out * job->w.kernel, solid = job->x.pixel == lanes * ELEM_SIZE;
     for (ptrdiff_t y = beside < job->w.in ? row * job->h.kernel : covered; y < end; y++)
-        for (ptrdiff_t c = y < covered ? beside : 0; c < job->w.in; c++)
-            memset(x + y * job->x.row + c * job->x.pixel, 0, lanes * ELEM_SIZE);
+        for (ptrdiff_t c = y < covered ? beside : 0, some; c < job->w.in; c += some) {
+            some = solid ? job->w.in - c : 1;
+            memset(x + y * job->x.row + c * job->x.pixel, 0, some * lanes * ELEM_SIZE);
+        }
 }
 
 /* A tile is rows of windows. */
@@ -185,6 +232,10 @@ static ptrdiff_t FN(tile_block)(const numpool_job *job, const numpool_tile *tile
     if (!scratch)
         return numpool_max(NUMPOOL_RUN, lanes) * 4;
 #if KIND == KIND_FLOAT
+    const FN(piece) any = FN(row_at)(job, tile, 0, 0);
+    const FN(reading) reading = FN(reading_of)(job, any.step + any.move * job->w.stride * job->position.pixel);
+    const int by_vectors = !job->window_index || job->index_size == 1, solid = FN(is_solid)(job), dense = FN(is_dense)(job);
+    const int pairs = any.move && job->w.kernel == 2 && by_vectors && reading.right == 1 && (solid || job->w.out >= LANES);
     FN(doubts) doubts = {.lost = {0}};
 #endif
     for (ptrdiff_t i = tile->row0, next; i < tile->row1; i = next) {
@@ -195,9 +246,15 @@ static ptrdiff_t FN(tile_block)(const numpool_job *job, const numpool_tile *tile
         if (line.move && job->x.pixel != ELEM_SIZE)
             return NUMPOOL_FOREIGN;
 #if KIND == KIND_FLOAT
-        const int narrow = !job->window_index || job->index_size == 1;
-        if (narrow && (line.move ? job->w.kernel <= 2 && job->w.out >= LANES : lanes >= LANES))
-            FN(tile_vectors)(job, line, last, x, &doubts);
+        /* but those that too few windows follow for a vector */
+        const ptrdiff_t rows = pairs ? (dense ? tile->row1 : next) - i - (LANES - 1) / job->w.out : 0;
+        if (rows > 0) {
+            FN(tile_two_columns)(job, &reading, &line, rows, x + row * job->h.kernel * job->x.row, &doubts);
+            next = i + rows;
+            continue;
+        }
+        if (by_vectors && (line.move ? job->w.kernel == 1 && job->w.out >= LANES : lanes >= LANES))
+            FN(tile_vectors)(job, &reading, line, last, x, &doubts);
         else
 #endif
             if (FN(tile_numbers)(job, line, last, x, (int32_t *)(void *)scratch))

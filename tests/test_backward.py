@@ -336,6 +336,39 @@ def test_vectors_of_windows_side_by_side_see_every_wrong_index(dtype, level, ind
 
 @pytest.mark.parametrize("index", INDICES)
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_of_windows_two_wide_end_where_the_next_begins(dtype, level, index):
+    # rows below, at and beyond whole vectors, a column and rows beside the windows; planes one behind the other or not
+    widths = (2, 5, 10, 13, 16, 17, 31, 33, 40, 67)
+    for width, kernel, apart in product(widths, ((2, 2), (1, 2), (3, 2)), (False, True)):
+        x = exact_data((2, 5, 10, width), dtype, np.random.default_rng(width))
+        args = dict(kernel_size=kernel, index=index)
+        y, i = numpool.max_pool2d(x, return_indices=True, **args)
+        g = np.where(y > 0, exact_data(y.shape, dtype, np.random.default_rng(1)), y.dtype.type(-0.0))
+        if apart:
+            g, i = np.repeat(g, 2, axis=1)[:, ::2], np.repeat(i, 2, axis=1)[:, ::2]
+        want = reference.max_pool2d_backward(g, i, x.shape, **args) + 0.0
+        out = np.full_like(x, 7)
+        with numpool.use_level(level), threads.min_bytes_per_thread(1):
+            for count in (1, 3):
+                with numpool.num_threads(count):
+                    assert bits(numpool.max_pool2d_backward(g, i, x.shape, **args)) == bits(want)
+                    assert bits(numpool.max_pool2d_backward(g, i, x.shape, out=out, **args)) == bits(want)
+            for place in ((0, 0, 0, 0), (1, 2, 1, -1), (1, 4, -1, 0), (1, 4, -1, -1)):
+                other, wrong = i.copy(), i.copy()
+                other[place] = i.dtype.type(-1) if i.dtype.kind == "i" else 255
+                wrong[place] = 200 if index == "window" else int(i[place]) + 2**40
+                want = reference.max_pool2d_backward(g, other, x.shape, **args) + 0.0
+                assert bits(numpool.max_pool2d_backward(g, other, x.shape, **args)) == bits(want)
+                for given in (None, out):
+                    out[:] = 7
+                    with pytest.raises(ValueError, match="indices must be"):
+                        numpool.max_pool2d_backward(g, wrong, x.shape, out=given, **args)
+                    assert (out == 7).all()
+
+
+@pytest.mark.parametrize("index", INDICES)
+@pytest.mark.parametrize("level", LEVELS)
 def test_indices_of_few_rows_are_all_that_several_threads_look_at(level, index):
     # threads share the lanes of one or two rows of windows; what lies behind the indices is no index
     for channels, rows in product((33, 40, 100), (1, 2)):

@@ -730,6 +730,32 @@ def test_an_index_outside_the_plane_is_refused_and_nothing_is_written(n, wrong):
         assert (memory == 7).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("index", INDICES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_unpooled_floats_are_moved_bit_by_bit(layout, index, dtype):
+    # as integers of their size are, which go one by one: zeros keep their sign, NaN its payload
+    for width, kernel in product((2, 8, 15, 16, 20, 33, 66), ((2, 2), (1, 2), (3, 2), (2, 3))):
+        if kernel[1] > width:
+            continue
+        rng = np.random.default_rng(width)
+        x = to_layout(rng.permutation(2 * 17 * 7 * width).reshape(2, 17, 7, width).astype(dtype), layout)
+        args = dict(kernel_size=kernel, layout=layout, index=index)
+        y, i = numpool.max_pool2d(x, return_indices=True, **args)
+        whole = np.dtype(f"uint{8 * y.itemsize}")
+        y.flat[::3], y.flat[::7] = -0.0, np.nan
+        y.view(whole).flat[::7] += np.arange(y.flat[::7].size, dtype=whole)
+        other = i.copy()  # names a place of another window, where there is one
+        other.flat[-1] = i.flat[-1] if index in ("window", "nhwc", "tensor") else 0
+        for indices in (i, other):
+            want = numpool.max_unpool2d(y.view(whole), indices, output_size=x.shape, **args)
+            for _ in circumstances((1, 3)):
+                out = np.full_like(x, 7)
+                assert bits(numpool.max_unpool2d(y, indices, output_size=x.shape, **args).view(whole)) == bits(want)
+                assert numpool.max_unpool2d(y, indices, output_size=x.shape, out=out, **args) is out
+                assert bits(out.view(whole)) == bits(want)
+
+
 def test_pooling_undoes_unpooling():
     x = np.random.default_rng(0).permutation(2 * 3 * 24 * 30).reshape(2, 3, 24, 30).astype(np.float32)
     y, i = numpool.max_pool2d(x, 2, return_indices=True)

@@ -68,9 +68,15 @@ def adaptive_extremum_backward_call(rank: int, sources: tuple[Any, ...], args: t
 
 
 def scattered(
-    sources: tuple[Any, ...], shape: Shape, layout: str, axes: tuple[Axis, ...], index: str, anywhere: bool
+    sources: tuple[Any, ...],
+    shape: Shape,
+    layout: str,
+    axes: tuple[Axis, ...],
+    index: str,
+    anywhere: bool,
+    moves: bool = False,
 ) -> Call:
-    """A gradient by its indices; `anywhere`: the kernel is not to look at the windows."""
+    """A gradient by its indices. `anywhere`: not to look at the windows; `moves`: values of an unpooling."""
     grad = checked_gradient(sources[0], shape, layout, axes)
     meaning = Indices(index, shape, layout, axes)
     indices = meaning.checked(sources[1], grad.shape)
@@ -94,7 +100,10 @@ def scattered(
         grad, indices = at.solid(grad), at.solid(indices)
     x = at.header(shape, grad.dtype)
     plan = _kernels.Plan(
-        make_spec(Pooling("extremum_backward", at, axes, x, grad, (result,), named(indices, meaning)), scatter=anywhere)
+        make_spec(
+            Pooling("extremum_backward", at, axes, x, grad, (result,), named(indices, meaning), moves=moves),
+            scatter=anywhere,
+        )
     )
     return Call(plan, (grad, indices), (result,), at, partial(meaning.wrong, indices))
 

@@ -206,7 +206,7 @@ def blocks(
     size = accumulator(operation, dtype)
     irregular = any(a.table is not None for a in axes)
     if operation == "extremum_backward":
-        return extremum_backward_blocks(h, w, lanes, size, in_step, dtype)
+        return extremum_backward_blocks(h, w, lanes, size, numbered, in_step, dtype)
     if operation == "average_backward":
         apart = h.kernel <= h.stride and w.kernel <= w.stride
         pairs = h.kernel < 2 * h.stride and w.kernel < 2 * w.stride and 64 <= lanes * size <= ROW_BYTES
@@ -517,12 +517,17 @@ def rows_of_tile(h: Axis, row_bytes: int, tile_bytes: int) -> int:
     return max(1, rows // whole) * whole
 
 
-def extremum_backward_blocks(h: Axis, w: Axis, lanes: int, size: int, in_step: bool, dtype: str) -> dict[str, Any]:
+def extremum_backward_blocks(
+    h: Axis, w: Axis, lanes: int, size: int, numbered: bool, in_step: bool, dtype: str
+) -> dict[str, Any]:
     """Windows side by side are spread over the input, a block of output rows at a time; what small ones that overlap
     give is gathered, a block of input rows at a time; others are scattered over whole planes."""
     regular = all(a.table is None and a.dilation == 1 for a in (h, w))
     tiles = regular and all(a.inside and a.kernel == a.stride for a in (h, w))
-    if tiles and (lanes >= LEAST_LANES or (lanes == 1 and w.kernel <= 2 and w.out >= 32)):
+    least = 32  # windows of a row
+    if dtype in ("float32", "float64") and w.kernel == 2:  # a good part of a vector, where the scatter is not slow
+        least = 1 if numbered else max(8, 5 * _kernels.vector_bytes() // (8 * size))
+    if tiles and (lanes >= LEAST_LANES or (lanes == 1 and w.kernel <= 2 and w.out >= least)):
         return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes), "gradient": "tiles"}
     small = regular and h.kernel <= 3 and w.kernel <= min(3, w.size) and dtype in ("float32", "float64")
     if small and in_step and lanes >= LEAST_LANES and _kernels.vector_bytes() >= GATHER_VECTOR:

@@ -81,6 +81,7 @@ class Pooling:
     divisor: int = 0
     count_padding: bool = True
     across_first: bool = False  # else windows are folded down columns first
+    moves: bool = False  # a gradient's values go to their places as they are
 
     @property
     def backward(self) -> bool:
@@ -155,6 +156,7 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
         "lone": False,
         "parts": False,
         "gradient": None,
+        "moves": p.moves,
         "sharing": planes_a_table(planes, flat.axes),
         "turned": None,
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any, Literal, Protocol, overload
 
@@ -13,10 +15,11 @@ from numpool import _kernels
 from numpool.arguments import INDEXES, LAYOUTS, RANKS, choice, input_size, integer, paddings
 from numpool.arguments import Ints as IntTuple
 from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array, checked_outs
+from numpool.backward import scattered
 from numpool.documents import document, documented
 from numpool.geometry import Axis, is_channels_last, spatial_axes, spatial_sizes, steps
 from numpool.indices import Indices
-from numpool.plan import Call, deliver, perform, pool, written
+from numpool.plan import CALLS, Call, deliver, perform, pool, written
 from numpool.pooling import Array, Index, Ints, Layout, Stride, as_key
 from numpool.threads import plan_threads
 
@@ -94,6 +97,32 @@ def moved(
     return target if outs is None or direct else written(outs, (target,))[0]
 
 
+def unpool_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    """An unpooling: as a gradient whose windows lie side by side, where those have kernels, or element by element."""
+    kernel_size, stride, padding, output_size, layout, index = args
+    layout, index = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
+    x = checked_array("x", sources[0], DTYPES)
+    sizes = spatial_sizes(x.shape, layout)
+    axes = unpool_axes(sizes, kernel_size, stride, padding, wanted_sizes(output_size, x.shape, layout))
+    spatial = spatial_axes(x.ndim, layout)
+    shape = tuple(axes[a - spatial[0]].size if a in spatial else n for a, n in enumerate(x.shape))
+    meaning = Indices(index, shape, layout, axes)
+    indices = meaning.checked(sources[1], x.shape, "x")
+
+    def one_by_one(outs: Arrays | None) -> Arrays:
+        return (moved(indices, x, meaning, shape, outs[0] if outs else None, gather=False),)
+
+    tiles = rank < 3 and all(a.inside and a.kernel == a.stride for a in axes) and 0 not in shape
+    if tiles and x.dtype in (np.float32, np.float64) and prod(shape) < 2**31:
+        call = scattered((x, indices), shape, layout, axes, index, False, moves=True)
+        if call.plan is not None and call.plan.spec["gradient"] == "tiles":
+            return replace(call, otherwise=one_by_one)
+    return Call(None, (x, indices), (Result(shape, x.dtype),), compute=one_by_one)
+
+
+CALLS.update({f"max_unpool{n}d": partial(unpool_call, n) for n in RANKS})
+
+
 class Unpool(Protocol):
     """The type of max_unpool1d and its kin."""
 
@@ -127,16 +156,8 @@ def unpool(rank: int) -> Unpool:
         index: Index = "plane",
         out: Array | None = None,
     ) -> Array:
-        known, kind = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
-        x = checked_array("x", x, DTYPES)
-        sizes = spatial_sizes(x.shape, known)
-        axes = unpool_axes(sizes, kernel_size, stride, padding, wanted_sizes(output_size, x.shape, known))
-        spatial = spatial_axes(x.ndim, known)
-        shape = tuple(axes[a - spatial[0]].size if a in spatial else n for a, n in enumerate(x.shape))
-        meaning = Indices(kind, shape, known, axes)
-        given = meaning.checked(indices, x.shape, "x")
-
-        return moved(given, x, meaning, shape, out, gather=False)
+        args = (as_key(kernel_size), as_key(stride), as_key(padding), as_key(output_size), layout, index)
+        return pool(name, (x, indices), args, out)[0]
 
     text = """The inverse of `max_pool{RANK}d`: its values where they stood, and zeros.
 
