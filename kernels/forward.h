@@ -142,42 +142,7 @@ static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const
 
 #if ACC_SIZE == ELEM_SIZE && PARTS == 1 && KIND != KIND_HALF && (defined LINES || defined TRANSPOSE_NOTHING)
 #define IN_PLACE
-enum { FN(nothing_folded), FN(sums_folded), FN(results_folded) };
-
-/* Rows of single lanes that are their own sums, where a stage reads nothing behind them: no copy. Returns what it made, sums to
- * dst or results to the output; or nothing. */
-static int FN(fold_in_place)(const numpool_job *job, const numpool_tile *tile, const char *src, ptrdiff_t rows, char *dst,
-                             ptrdiff_t dst_pitch, char *out)
-{
-    const numpool_axis *w = &job->w;
-    const numpool_window window = numpool_clip(w, tile->col0);
-    const ptrdiff_t cols = tile->col1 - tile->col0;
-    numpool_fold f = {.src = src + window.first * ELEM_SIZE, .src_pitch = job->x.row, .taps = window.taps, .rows = rows,
-                      .dst = dst, .dst_pitch = dst_pitch, .job = job, .fresh = job->x.end - job->x.data > NUMPOOL_NEAR};
-    (void)out;
-#ifdef LINES
-    if (cols == 1 && window.taps >= LANES) {
-        FN(lines)(&f);
-        return FN(sums_folded);
-    }
-#endif
-#ifdef TRANSPOSE_NOTHING
-    if (w->kernel == 4 && w->stride == 4 && w->before == 0 && !w->table && cols >= LANES && tile->col1 * 4 <= w->in) {
-        const int straight = DIRECT(job) && job->y.pixel == OUT_SIZE(job);
-        f.by = numpool_by_of(job->divisor);
-        f.rows = cols;
-        for (ptrdiff_t r = 0; r < rows; r++, f.src += job->x.row) {
-            f.dst = straight ? out + r * job->y.row : dst + r * dst_pitch;
-            if (straight)
-                FN(quads_to)(&f, 1);
-            else
-                FN(quads)(&f);
-        }
-        return straight ? FN(results_folded) : FN(sums_folded);
-    }
-#endif
-    return FN(nothing_folded);
-}
+#include "along.h"
 #endif
 
 #ifdef SLIDES
@@ -287,6 +252,15 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         return 0;
     }
 #endif
+#ifdef IN_PLACE
+    numpool_tile inner;
+    if (FN(goes_along)(job, tile, &inner)) {
+        if (!scratch)
+            return FN(room_of)(job, tile).bytes;
+        FN(go_along)(job, tile, &inner, scratch);
+        return 0;
+    }
+#endif
 #ifdef SLIDES
     const int narrow = FN(is_narrow)(job, tile);
     if (!narrow && FN(is_flat)(job, tile)) {
@@ -338,8 +312,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
     const int spills = spilling || (shorter && alone);
 #endif
 #ifdef IN_PLACE
-    const int in_place = lanes == 1 && job->x.pixel == ELEM_SIZE && job->w.step == 1 && job->h.kernel == 1 && job->h.stride == 1
-                         && job->h.before == 0 && job->h.out <= job->h.in && !job->h.table && !job->d.out;
+    const int in_place = FN(rows_are_sums)(job);
 #endif
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
@@ -356,7 +329,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         const ptrdiff_t step = job->d.step * job->x.slab;
         from += slabs.first * job->x.slab;
 #ifdef IN_PLACE
-        const int folded = in_place ? FN(fold_in_place)(job, tile, from + first * job->x.row, last - first, results, out_pitch, out)
+        const int folded = in_place ? FN(fold_in_place)(job, tile, from, first, last, results, out_pitch, out)
                                     : FN(nothing_folded);
         if (folded == FN(sums_folded))
             FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);

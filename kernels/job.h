@@ -154,6 +154,9 @@ typedef struct {
 /* And from which on the next strip of planes is fetched while one is turned. */
 #define NUMPOOL_FAR (4 * 1024 * 1024)
 
+/* Vectors of a row of windows from which those beside the image may go by themselves. */
+#define NUMPOOL_ALONG 8
+
 /* And from which on it is taken to be in no cache. */
 #define NUMPOOL_BEYOND (16 * 1024 * 1024)
 

@@ -18,6 +18,7 @@
  * of single lanes are read by rows. */
 #define PREFETCH_AHEAD 3072
 #define PREFETCH_FURTHER 8192
+#define PREFETCH_IN_ORDER 12288 /* where two short rows are fetched one after the other */
 #define PREFETCH_SHORT 4096 /* bytes of a row, of which two that are read together lie in a page or two */
 #define PREFETCH_ROW(p, taps, f, i) \
     ((taps) > (i) && (f)->fresh > (i) ? __builtin_prefetch((p) + ((taps) - 1 - (i)) * (f)->step + PREFETCH_AHEAD) : (void)0)

@@ -47,7 +47,7 @@ ALWAYS_INLINE void NAME_(prefetch)(const char *const *row, ptrdiff_t c, ptrdiff_
             const char *p = row[SLIDE_KERNEL - SLIDE_HOP + (short_rows ? 0 : t)];
             const ptrdiff_t line = t * SLIDE_HOP + q;
             const ptrdiff_t at = short_rows ? first + (c - first) * SLIDE_HOP + line * LANES : c + q * LANES;
-            __builtin_prefetch(p + at * ELEM_SIZE + (short_rows ? 2 : 1) * PREFETCH_FURTHER);
+            __builtin_prefetch(p + at * ELEM_SIZE + (short_rows ? PREFETCH_IN_ORDER : PREFETCH_FURTHER));
         }
 }
 

@@ -191,6 +191,22 @@ FLAT = [
     Case("long row: five rows of columns, several vectors", (2, 3, 8, 40), 5, 1, 2),
 ]
 
+# Rows of windows that are folded where they lie (forward.h, goes_along): all of them, or those that padding leaves.
+ALONG = [
+    Case("along: two side by side, a column left over", (2, 3, 3, 67), (1, 2)),
+    Case("along: two side by side, all rows as one", (3, 5, 7, 14), (1, 2)),
+    Case("along: four side by side, all rows as one", (3, 5, 7, 28), (1, 4)),
+    Case("along: three, two apart, padding on both sides", (2, 3, 2, 277), (1, 3), (1, 2), (0, 1)),
+    Case("along: three, two apart, the last ends with the row", (2, 3, 2, 143), (1, 3), (1, 2)),
+    Case("along: five, two apart, more padding behind", (1, 3, 2, 290), (1, 5), (1, 2), ((0, 0), (0, 4))),
+    Case("along: one, two apart", (1, 3, 2, 141), (1, 1), (1, 2)),
+    Case("along: every other row", (2, 3, 5, 90), (1, 3), (2, 1)),
+    Case("along: seven, padding in front", (1, 3, 2, 150), (1, 7), 1, ((0, 0), (6, 0))),
+    Case("along: more padding than a vector has windows", (1, 2, 2, 150), (1, 70), 1, ((0, 0), (69, 0))),
+    Case("along: a row longer than a block", (1, 1, 1, 40000), (1, 3), 1, (0, 1)),
+    Case("along: ceil mode", (1, 2, 2, 280), (1, 4), (1, 2), (0, 1), 1, True),
+]
+
 # Maxima of 5 x 5, whose rows stay in registers where few vectors make a row (slide.h).
 FIVES = [
     Case("five: one vector", (2, 3, 9, 12), 5, 1, 2),
@@ -281,7 +297,8 @@ VOLUMES = [
     Case("volume: images of windows over few slabs", (1, 2, 9, 6, 20), (3, 3, 5), (4, 2, 1), ((2, 4), (1, 1), (2, 2))),
 ]
 
-CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + FLAT + FIVES + COLUMNS + PICKED + STRIPS + WIDTHS
+CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + ALONG + FLAT + FIVES + COLUMNS + PICKED
+CASES += STRIPS + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 

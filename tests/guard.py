@@ -150,6 +150,8 @@ def family(rng, threads, dtype):
             yield "max_pool1d", [x], (2, 1, 1, 1, False, True), {"layout": layout}
             yield "adaptive_max_pool1d", [x], (other, True), {"layout": layout, "index": str(rng.choice(INDICES))}
             yield "max_over_time", [x], ([n // 2, n + 2], True), {"layout": layout}
+        for op, window in itertools.product(("max", "avg"), ((2, 2), (3, 2, 1), (5, 1, 2), (1, 2))):
+            yield f"{op}_pool1d", [draw(2, channels, 140 + n)], window, {"layout": "NCL"}
         for op, kernel in itertools.product(("max", "avg"), (4, 6)):
             yield f"{op}_pool1d", [draw(2, channels, 6 * n + 5)], (kernel,), {"layout": "NCL"}
         for layout, x in (("NCDHW", draw(2, channels, 3, 4, n)), ("NDHWC", draw(2, 3, 4, n, channels))):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import reference
 from cases import (
+    ALONG,
     AVG_CASES,
     CASES,
     CORE,
@@ -100,7 +101,7 @@ def test_extreme_equals_reference(case, name):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", EXTREMES)
-@pytest.mark.parametrize("case", CORE + DILATED + FIVES + PICKED + ROWS + STRIPS, ids=str)
+@pytest.mark.parametrize("case", CORE + DILATED + ALONG + FIVES + PICKED + ROWS + STRIPS, ids=str)
 def test_extreme_equals_reference_in_every_dtype(case, name, dtype):
     extreme_equals_reference(case, name, dtype)
 
@@ -144,7 +145,7 @@ def test_average_equals_reference(case, rule):
 
 @pytest.mark.parametrize("rule", DIVISORS[:3], ids=ids)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CORE + FLAT + PICKED + ROWS + RUNNING + STRIPS, ids=str)
+@pytest.mark.parametrize("case", CORE + ALONG + FLAT + PICKED + ROWS + RUNNING + STRIPS, ids=str)
 def test_average_equals_reference_in_every_dtype(case, dtype, rule):
     average_equals_reference(case, dtype, rule)
 

@@ -79,6 +79,9 @@ SUM_ROW_BYTES = 5 * 1024
 # Bytes of rows of sums of windows folded across first (crosswise.h), and the least lanes of a block of theirs.
 CROSSWISE_BYTES = 320 * 1024
 CROSSWISE_LANES = 64
+# Windows of a row from which rows are folded where they lie, many at a time: no scratch holds them.
+LEAST_ALONG = 64
+
 # Bytes of a block of gradients that are gathered, and its rows, in strides, at least: at its ends windows are looked at
 # twice. Bytes of a vector from which threads gather; `Plan.differentiate` says from which one thread does.
 GATHER_BYTES = 256 * 1024
@@ -242,8 +245,9 @@ def blocks(
         return {"block": image_block(h, w, lanes, size), "slabs_first": True}
     if not arg and not deep and lanes * size >= 64 and dtype in FLOATS and is_slid(operation, h, w, divisor):
         return {"block": (min(h.out, SLID_ROWS), w.out, lanes)}
-    if not deep and lanes == 1 and is_flat(operation, h, w, size, divisor):
-        return {"block": (max(1, FLAT_INPUT // (w.out * size)), w.out, 1)}
+    whole = goes_along(operation, dtype, h, w, divisor) or is_flat(operation, h, w, size, divisor)
+    if not deep and lanes == 1 and whole and w.size * size <= FLAT_INPUT:
+        return {"block": (max(1, FLAT_INPUT // (w.size * size)), w.out, 1)}
     if arg:
         return {"block": (*large_block(h, w, some * size), some)}
     cols, most = w.out, max(BLOCK_BYTES, MOST_ROW_BYTES) // (some * size)
@@ -323,6 +327,12 @@ def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
     most = {"max": taps, "min": taps, "average": 3, "short_average": taps}.get(operation, 0)
     few = h.kernel == 1 or h.kernel * h.size * w.size * size <= _kernels.FLAT_MASKS
     return are_alike(operation, divisor) and regular and few and h.kernel <= most and w.kernel <= taps
+
+
+def goes_along(operation: str, dtype: str, h: Axis, w: Axis, divisor: int) -> bool:
+    """Whether long rows of single lanes are folded where they lie (`goes_along` in forward.h, which knows more)."""
+    regular = all(a.table is None and a.dilation == 1 for a in (h, w)) and h.kernel == 1 and w.stride <= 2
+    return regular and dtype in ("float32", "float64") and are_alike(operation, divisor) and w.out >= LEAST_ALONG
 
 
 def is_narrow(w: Axis, lanes: int) -> bool:
