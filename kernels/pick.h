@@ -8,6 +8,7 @@
  *   PICK_BESIDE     a column beside the image                 PICK_LOAD(p)   a vector of elements as accumulators */
 #define MOST_PICKED NUMPOOL_TALL /* taps, of which one tree is made */
 #define PICK_FETCHED 512 /* bytes of a row from which on rows are fetched ahead: the processor does so with shorter ones */
+#define PICK_LONG 2048
 #define PICK_BESIDE_AT (2 * LANES - 2)
 #define PICK_NOTHING_AT (2 * LANES - 1)
 
@@ -169,6 +170,11 @@ static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scr
 {
     FN(unit) *const unit = (FN(unit) *)(void *)scratch;
     const ptrdiff_t units = FN(make_units)(job, tile, unit);
-    for (ptrdiff_t u = 0; u < units; u++) /* others would spill over what the first made of the next row */
-        FN(pick_unit)(job, tile, unit + u, u == 0 ? tile->limit : NULL);
+    const ptrdiff_t rows = job->x.row >= PICK_LONG ? 1 : tile->row1 - tile->row0; /* long rows one after the other */
+    numpool_tile some = *tile;
+    for (some.row0 = tile->row0; some.row0 < tile->row1; some.row0 = some.row1) {
+        some.row1 = some.row0 + rows;
+        for (ptrdiff_t u = 0; u < units; u++) /* others would spill over what the first made of the next row */
+            FN(pick_unit)(job, &some, unit + u, u == 0 ? tile->limit : NULL);
+    }
 }

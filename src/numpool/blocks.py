@@ -106,6 +106,7 @@ MOST_SHARE_ROW = 28
 # bytes of a vector, how many elements are turned in the time that up to four columns of such windows take.
 MOST_PICKED, MOST_PICKED_REGULAR = _kernels.TALL, 5
 PICK_COST = {64: 40, 32: 28}
+PICKED_ROWS, PICKED_COLUMNS = 32, 1024
 # Taps from which sums, and windows with indices, at stride 1 are slow along rows of a few vectors; and extremes.
 LEAST_WIDE = 5
 LEAST_WIDE_EXTREME = 9
@@ -253,7 +254,10 @@ def blocks(
     cols, most = w.out, max(BLOCK_BYTES, MOST_ROW_BYTES) // (some * size)
     if w.out * w.stride + w.extent > most:
         cols = max(1, min(w.out, (most - w.extent) // w.stride + 1))
-    return {"block": (max(1, BLOCK_BYTES // (((cols - 1) * w.stride + w.extent) * some * size)), cols, some)}
+    rows = max(1, BLOCK_BYTES // (((cols - 1) * w.stride + w.extent) * some * size))
+    if not deep and lanes == 1 and may_pick(operation, dtype, h, w):  # scratch holds where taps are, for all rows alike
+        rows, cols = max(rows, PICKED_ROWS), min(cols, PICKED_COLUMNS)
+    return {"block": (rows, cols, some)}
 
 
 def folds_slabs(operation: str, dtype: str, axes: tuple[Axis, ...], divisor: int) -> bool:
@@ -458,6 +462,13 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
     if operation in ("max", "min"):
         return kernel >= LEAST_WIDE_EXTREME and w.out <= 2 * lanes
     return kernel >= LEAST_WIDE and w.out <= (2 if arg or kernel <= LEAST_RUN else 4) * lanes
+
+
+def may_pick(operation: str, dtype: str, h: Axis, w: Axis) -> bool:
+    """Whether windows of a row that else go one by one may be picked (pick.h knows more)."""
+    few = h.kernel <= MOST_PICKED and w.kernel <= (MOST_PICKED if w.table is not None else MOST_PICKED_REGULAR)
+    apart = w.table is not None or (w.stride > 2 and not w.kernel == w.stride == 4)
+    return few and apart and accumulator(operation, dtype) == 4 and _kernels.vector_bytes() in PICK_COST
 
 
 def is_picked(operation: str, dtype: np.dtype[Any], h: Axis, w: Axis, share: float, divisor: int) -> bool:

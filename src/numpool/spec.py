@@ -167,7 +167,7 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
             "window_index": index.numbered,
             "position": (heads[3], *inner[3], at.split(index.steps)[2]),
         }
-    numbered = index is not None and index.numbered
+    numbered = index is not None and (index.numbered or p.moves)  # what is moved is not scattered
     vectors = index is not None and in_step(index, spec)
     spec |= blocks(operation, name_of(x.dtype), (d, h, w), lanes, rows, p.divisor, numbered, vectors)
     if p.across_first:

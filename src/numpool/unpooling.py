@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any, Literal, Protocol, overload
@@ -17,6 +17,7 @@ from numpool.arguments import Ints as IntTuple
 from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array, checked_outs
 from numpool.backward import scattered
 from numpool.documents import document, documented
+from numpool.flatten import LEAST_LANES
 from numpool.geometry import Axis, is_channels_last, spatial_axes, spatial_sizes, steps
 from numpool.indices import Indices
 from numpool.plan import CALLS, Call, deliver, perform, pool, written
@@ -97,8 +98,20 @@ def moved(
     return target if outs is None or direct else written(outs, (target,))[0]
 
 
-def unpool_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
-    """An unpooling: as a gradient whose windows lie side by side, where those have kernels, or element by element."""
+@dataclass(frozen=True)
+class Unpooling:
+    """A checked unpooling."""
+
+    x: np.ndarray
+    indices: np.ndarray
+    meaning: Indices
+    shape: tuple[int, ...]  # of the result
+
+    def one_by_one(self, out: Any) -> np.ndarray:
+        return moved(self.indices, self.x, self.meaning, self.shape, out, gather=False)
+
+
+def checked_unpooling(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Unpooling:
     kernel_size, stride, padding, output_size, layout, index = args
     layout, index = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
     x = checked_array("x", sources[0], DTYPES)
@@ -107,20 +120,35 @@ def unpool_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> C
     spatial = spatial_axes(x.ndim, layout)
     shape = tuple(axes[a - spatial[0]].size if a in spatial else n for a, n in enumerate(x.shape))
     meaning = Indices(index, shape, layout, axes)
-    indices = meaning.checked(sources[1], x.shape, "x")
+    return Unpooling(x, meaning.checked(sources[1], x.shape, "x"), meaning, shape)
 
-    def one_by_one(outs: Arrays | None) -> Arrays:
-        return (moved(indices, x, meaning, shape, outs[0] if outs else None, gather=False),)
 
-    tiles = rank < 3 and all(a.inside and a.kernel == a.stride for a in axes) and 0 not in shape
-    if tiles and x.dtype in (np.float32, np.float64) and prod(shape) < 2**31:
-        call = scattered((x, indices), shape, layout, axes, index, False, moves=True)
+def side_by_side(x: Any, kernel_size: Any, stride: Any, padding: Any, layout: str) -> bool:
+    """Whether floats go to windows side by side that have kernels: of two columns, or of many channels."""
+    if not isinstance(x, np.ndarray) or x.dtype not in (np.float32, np.float64) or not x.ndim or padding != 0:
+        return False
+    if not isinstance(kernel_size, int | tuple | list) or (stride is not None and stride != kernel_size):
+        return False
+    columns = kernel_size if isinstance(kernel_size, int) else kernel_size[-1] if kernel_size else 0
+    return bool(x.shape[-1] >= LEAST_LANES if layout[-1:] == "C" else columns == 2)
+
+
+def unpool_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    """An unpooling as the gradient of a maximum; element by element where indices name taps of other windows."""
+    checked = checked_unpooling(rank, sources, args)
+    x, indices, meaning, shape = checked.x, checked.indices, checked.meaning, checked.shape
+
+    def compute(outs: Arrays | None) -> Arrays:
+        return (checked.one_by_one(outs[0] if outs else None),)
+
+    if all(a.inside and a.kernel == a.stride for a in meaning.axes) and 0 < prod(shape) < 2**31:
+        call = scattered((x, indices), shape, meaning.layout, meaning.axes, meaning.convention, False, moves=True)
         if call.plan is not None and call.plan.spec["gradient"] == "tiles":
-            return replace(call, otherwise=one_by_one)
-    return Call(None, (x, indices), (Result(shape, x.dtype),), compute=one_by_one)
+            return replace(call, otherwise=compute)
+    return Call(None, (x, indices), (Result(shape, x.dtype),), compute=compute)
 
 
-CALLS.update({f"max_unpool{n}d": partial(unpool_call, n) for n in RANKS})
+CALLS.update({f"max_unpool{n}d": partial(unpool_call, n) for n in (1, 2)})
 
 
 class Unpool(Protocol):
@@ -156,8 +184,10 @@ def unpool(rank: int) -> Unpool:
         index: Index = "plane",
         out: Array | None = None,
     ) -> Array:
-        args = (as_key(kernel_size), as_key(stride), as_key(padding), as_key(output_size), layout, index)
-        return pool(name, (x, indices), args, out)[0]
+        args = (as_key(kernel_size), as_key(stride), padding, as_key(output_size), layout, index)
+        if rank < 3 and side_by_side(x, kernel_size, stride, padding, layout):
+            return pool(name, (x, indices), args, out)[0]
+        return checked_unpooling(rank, (x, indices), args).one_by_one(out)
 
     text = """The inverse of `max_pool{RANK}d`: its values where they stood, and zeros.
 
