@@ -5,7 +5,7 @@
 #define STEP_STAGE(a, b) STEP(a, b)
 #define TREE_TYPE FN(pair)
 #define STAGE_TYPE FN(pair)
-#define PREFETCH numpool_prefetch_taps
+#define PREFETCH(p, ask, apart, taps, f) ((void)(ask), (void)(apart), numpool_prefetch_taps(p, taps, f))
 #define FIRST_VECTOR(p, n) LANES
 
 typedef ACC FN(vec) __attribute__((vector_size(VECTOR_BYTES)));

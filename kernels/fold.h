@@ -12,7 +12,7 @@
  *   WIDEN(tree)      TREE_TYPE to STAGE_TYPE             STEP_STAGE(a, b)  joins two stage values
  *   PUT(d, x, f)     stores a STAGE_TYPE                 LANES, SOURCE_SIZE, TARGET_SIZE (bytes an element)
  *
- *   PREFETCH(p, taps, f) asks for what follows, or PREFETCH_NOT
+ *   PREFETCH(p, ask, apart, taps, f) asks for what follows, or PREFETCH_NOT
  *   MANY(f)      (may be defined) does a fold of more than NUMPOOL_TALL taps and at most two vectors a row, in the same order
  *   FIRST_VECTOR(p, n)   elements to the second vector of a row: ALIGNED_VECTOR where sources are image rows, else LANES
  *
@@ -51,11 +51,13 @@ ALWAYS_INLINE void ROWS_(const numpool_fold *given, ptrdiff_t taps)
     const numpool_fold copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
     const char *p = f->src;
     char *d = f->dst;
+    const numpool_lines lines = numpool_lines_of(f, taps, f->n * SOURCE_SIZE, LANES * SOURCE_SIZE);
     for (ptrdiff_t r = 0; r < f->rows; r++, p += f->src_pitch, d += f->dst_pitch) {
         const ptrdiff_t last = numpool_max(f->n - LANES, 0);
-        for (ptrdiff_t i = 0, next = FIRST_VECTOR(p, f->n); i < f->n; i += next, next = LANES) {
+        const char *ask = p + lines.first;
+        for (ptrdiff_t i = 0, next = FIRST_VECTOR(p, f->n); i < f->n; i += next, next = LANES, ask += lines.next) {
             const ptrdiff_t at = numpool_min(i, last); /* the last vector overlaps the one before: one body, half the code */
-            PREFETCH(p + at * SOURCE_SIZE, taps, f);
+            PREFETCH(p + at * SOURCE_SIZE, ask, lines.apart, taps, f);
             PUT(d + at * TARGET_SIZE, WINDOW_(p + at * SOURCE_SIZE, f->step, taps, f), f);
         }
     }

@@ -20,14 +20,28 @@
 #define PREFETCH_FURTHER 8192
 #define PREFETCH_IN_ORDER 12288 /* where two short rows are fetched one after the other */
 #define PREFETCH_SHORT 4096 /* bytes of a row, of which two that are read together lie in a page or two */
-#define PREFETCH_ROW(p, taps, f, i) \
-    ((taps) > (i) && (f)->fresh > (i) ? __builtin_prefetch((p) + ((taps) - 1 - (i)) * (f)->step + PREFETCH_AHEAD) : (void)0)
-#define PREFETCH_ROWS(p, taps, f) /* the last two; of four all, else more cost more than they gain */ \
-    (PREFETCH_ROW(p, taps, f, 0), PREFETCH_ROW(p, taps, f, 1), \
-     (taps) == 4 ? (PREFETCH_ROW(p, taps, f, 2), PREFETCH_ROW(p, taps, f, 3)) : (void)0)
-#define PREFETCH_NOT(p, taps, f) ((void)0)
+#define PREFETCH_LINE(ask, apart, taps, f, i) \
+    ((taps) > (i) && (f)->fresh > (i) ? __builtin_prefetch((ask) + (i) * (apart)) : (void)0)
+#define PREFETCH_ROWS(p, ask, apart, taps, f) /* the last two; of four all, else more cost more than they gain */ \
+    (PREFETCH_LINE(ask, apart, taps, f, 0), PREFETCH_LINE(ask, apart, taps, f, 1), \
+     (taps) == 4 ? (PREFETCH_LINE(ask, apart, taps, f, 2), PREFETCH_LINE(ask, apart, taps, f, 3)) : (void)0)
+#define PREFETCH_NOT(p, ask, apart, taps, f) ((void)(ask), (void)(apart))
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline, unused))
+/* The lines that a vector of a row asks for, from the row on: the first, one for each tap that is fresh `apart`; and how much
+ * further those of the next vector are. */
+typedef struct { ptrdiff_t first, apart, next; } numpool_lines;
+
+/* Far from every cache, few short rows that lie end to end are fetched in the order of memory, which the processor follows; else
+ * further along each row. */
+ALWAYS_INLINE numpool_lines numpool_lines_of(const numpool_fold *f, ptrdiff_t taps, ptrdiff_t row, ptrdiff_t vector)
+{
+    const int end_to_end = f->step == row && f->src_pitch == f->fresh * row && f->fresh >= 2 && f->fresh <= 4;
+    if (end_to_end && row <= PREFETCH_SHORT && f->job->x.end - f->job->x.data > NUMPOOL_BEYOND)
+        return (numpool_lines){(taps - f->fresh) * row + PREFETCH_IN_ORDER, vector, f->fresh * vector};
+    return (numpool_lines){(taps - 1) * f->step + PREFETCH_AHEAD, -f->step, vector};
+}
+
 ALWAYS_INLINE void numpool_prefetch_taps(const char *p, ptrdiff_t taps, const numpool_fold *f)
 {
     for (ptrdiff_t i = 0; f->fresh && i < taps; i++)
