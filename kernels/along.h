@@ -9,7 +9,7 @@ enum { FN(nothing_folded), FN(sums_folded), FN(results_folded) };
 ALWAYS_INLINE int FN(rows_are_one)(const numpool_job *job)
 {
     const numpool_axis *w = &job->w;
-    return w->kernel == w->stride && w->before == 0 && w->in == w->out * w->stride && job->h.stride == 1
+    return w->kernel == w->stride && w->kernel > 1 && w->before == 0 && w->in == w->out * w->stride && job->h.stride == 1
            && job->x.row == w->in * ELEM_SIZE && job->y.row == w->out * OUT_SIZE(job);
 }
 
@@ -76,7 +76,7 @@ static int FN(goes_along)(const numpool_job *job, const numpool_tile *tile, nump
     inner->col0 = numpool_max(first, tile->col0);
     inner->col1 = numpool_min(last, tile->col1);
     const ptrdiff_t left = inner->col0 - tile->col0, right = tile->col1 - inner->col1, cols = inner->col1 - inner->col0;
-    const int one = cols == w.out && job->leads == 0 && FN(rows_are_one)(job);
+    const int one = cols == w.out && job->leads == 0 && FN(rows_are_one)(job); /* of one plane: all rows of the tile */
     return cols * (one ? tile->row1 - tile->row0 : 1) >= (left || right ? NUMPOOL_ALONG : 1) * LANES && left <= LANES
            && right <= LANES;
 }

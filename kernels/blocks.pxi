@@ -69,7 +69,9 @@ cdef int run_blocks(const Work *work, numpool_job *job, ptrdiff_t first, ptrdiff
         tile.lane1 = min(tile.lane0 + grid.block_lanes, grid.lanes)
         if work.sharing and not work.turned.lanes:
             advance_tables(job, work, tile.row0 // (job.h.out * max(job.d.out, 1)))
-        bad |= <int>work.block(job, &tile, scratch)
+        bad = <int>work.block(job, &tile, scratch)
+        if bad:  # what was made is of no use
+            break
     return bad
 
 

@@ -154,11 +154,12 @@ typedef struct {
 /* And from which on the next strip of planes is fetched while one is turned. */
 #define NUMPOOL_FAR (4 * 1024 * 1024)
 
+/* And from which on it is taken to be in no cache. */
+#define NUMPOOL_BEYOND (16 * 1024 * 1024)
+
 /* Vectors of a row of windows from which those beside the image may go by themselves. */
 #define NUMPOOL_ALONG 8
 
-/* And from which on it is taken to be in no cache. */
-#define NUMPOOL_BEYOND (16 * 1024 * 1024)
 
 /* Most taps along an axis of windows of planes that go as one long row (flat.h), and most bytes of their masks and of their
  * sums: both stay in the first-level cache. */

@@ -312,7 +312,8 @@ cdef class Plan:
 
     cdef object perform(self, tuple arrays, outs, int threads):
         # `outs`: arrays as `outputs` describes, or None: they are made. Returns them, or None when an index names no place
-        # of its plane; then nothing was written to a given `outs`.
+        # of its plane; then nothing was written to a given `outs`. What only moves also returns None where an index names a
+        # tap of another window, after it has written.
         cdef bint checked = outs is None
         if checked:
             outs = self.allocate()

@@ -98,7 +98,7 @@ cdef Plan find(str operation, tuple arrays, tuple args):
     return plan
 
 
-cdef object in_full = None      # looks at a call in full, and makes its results
+cdef object in_full = None      # looks at a call in full, and makes its results; is told whether its plan failed
 cdef object threads_for = None  # how many threads a call of so many bytes takes
 cdef ptrdiff_t alone_below = 0  # bytes below which it is one
 
@@ -119,12 +119,14 @@ def pool(str operation, tuple arrays, tuple args, out):
     """The results of every pooling call: by the plan of an earlier one like it, or else as `in_full` makes them."""
     cdef tuple outs = None
     cdef object results = None
+    cdef bint ran
     cdef Plan plan = find(operation, arrays, args)
     if plan is not None and out is not None:
         outs = plan.accepts(arrays, out)
-    if plan is not None and (out is None or outs is not None):
+    ran = plan is not None and (out is None or outs is not None)
+    if ran:
         results = plan.perform(arrays, outs, 1 if plan.cost < alone_below else threads_for(plan.cost))
-    return in_full(operation, arrays, args, out) if results is None else results
+    return in_full(operation, arrays, args, out, ran) if results is None else results
 
 
 def remember(str operation, tuple arrays, tuple args, Plan plan):

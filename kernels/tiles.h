@@ -40,8 +40,10 @@ ALWAYS_INLINE void FN(tile_taps)(const numpool_job *job, const FN(reading) *read
 }
 
 /* So many rows of windows two wide, of single lanes, the first of which is `line` and has its tap 0 at `x`: each tap's to its
- * column, and zeros beside and behind them. Rows may be shorter than a vector where it ends in rows that follow: those are written
- * anew. */
+ * column, and zeros beside them and behind a plane's last.
+ *
+ * Rows may be shorter than a vector, which then reads windows of the next rows and writes over what those get: it is written anew
+ * when their turn comes. So the caller keeps some rows back whose vectors would leave the tile, and makes them afterwards. */
 ALWAYS_INLINE void FN(tile_pairs)(const numpool_job *job, const FN(reading) *reading, FN(piece) line, ptrdiff_t rows, char *x,
                                   ptrdiff_t kh, int bytewise, FN(doubts) *doubts)
 {
@@ -68,13 +70,13 @@ ALWAYS_INLINE void FN(tile_pairs)(const numpool_job *job, const FN(reading) *rea
                 const FN(ivec) own_left = left & (left_tap == wanted), own_right = right & (right_tap == wanted);
                 memcpy(to, &own_left, sizeof own_left);
                 memcpy(to + VECTOR_BYTES, &own_right, sizeof own_right);
-                if (j)
+                if (j) /* a tap of this row or a later one: now counted from this row, so that its column is left in the end */
                     tap -= (tap >= (SIGNED(ELEM_SIZE))down) & (SIGNED(ELEM_SIZE))down;
             }
-            lost |= tap; /* 0 or 1, where it was a tap */
+            lost |= tap; /* column 0 or 1, where it was a tap */
         }
         for (ptrdiff_t j = 0; j < kh && 2 * n < job->w.in; j++)
-            memset(x + j * row + 2 * n * ELEM_SIZE, 0, ELEM_SIZE); /* one column is left at most */
+            memset(x + j * row + 2 * n * ELEM_SIZE, 0, (job->w.in - 2 * n) * ELEM_SIZE);
         x += kh * row;
         start += bytewise ? 0 : kh * job->position.row;
         if (++line.row == job->h.out) {
@@ -246,7 +248,7 @@ static ptrdiff_t FN(tile_block)(const numpool_job *job, const numpool_tile *tile
         if (line.move && job->x.pixel != ELEM_SIZE)
             return NUMPOOL_FOREIGN;
 #if KIND == KIND_FLOAT
-        /* but those that too few windows follow for a vector */
+        /* all but the last rows, behind which a vector would leave the tile */
         const ptrdiff_t rows = pairs ? (dense ? tile->row1 : next) - i - (LANES - 1) / job->w.out : 0;
         if (rows > 0) {
             FN(tile_two_columns)(job, &reading, &line, rows, x + row * job->h.kernel * job->x.row, &doubts);

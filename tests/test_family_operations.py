@@ -738,6 +738,7 @@ def test_unpooled_floats_are_moved_bit_by_bit(layout, index, dtype):
     for width, kernel in product((2, 8, 15, 16, 20, 33, 66), ((2, 2), (1, 2), (3, 2), (2, 3))):
         if kernel[1] > width:
             continue
+        far = {"output_size": (12, width + 7)}  # than windows reach, columns and rows of zeros
         rng = np.random.default_rng(width)
         x = to_layout(rng.permutation(2 * 17 * 7 * width).reshape(2, 17, 7, width).astype(dtype), layout)
         args = dict(kernel_size=kernel, layout=layout, index=index)
@@ -754,6 +755,26 @@ def test_unpooled_floats_are_moved_bit_by_bit(layout, index, dtype):
                 assert bits(numpool.max_unpool2d(y, indices, output_size=x.shape, **args).view(whole)) == bits(want)
                 assert numpool.max_unpool2d(y, indices, output_size=x.shape, out=out, **args) is out
                 assert bits(out.view(whole)) == bits(want)
+        if index == "window":
+            want = numpool.max_unpool2d(y.view(whole), i, **far, **args)
+            for _ in circumstances((1, 3)):
+                out = np.full_like(want, 7).view(dtype)
+                assert bits(numpool.max_unpool2d(y, i, **far, out=out, **args).view(whole)) == bits(want)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_unpooling_takes_the_same_arguments_whichever_way_it_goes(layout):
+    y, i = numpool.max_pool2d(np.ones((1, 16, 4, 16), np.float32), 2, layout=layout, return_indices=True)
+    want = numpool.max_unpool2d(y, i, 2, layout=layout)
+    forms = (([2, 2], None, 0), ((2, 2), [2, 2], (0, 0)), (2, (2, 2), [[0, 0], [0, 0]]), (2, 2, 0))
+    for kernel, stride, padding in forms:
+        equal(numpool.max_unpool2d(y, i, kernel, stride, padding, layout=layout), want)
+    for args in ((2, np.array([2, 2])), (2, None, np.array([0, 0])), ((np.array([2, 2]), 2),), ([],), (2, None, 0, 5)):
+        with pytest.raises((TypeError, ValueError), match="must"):
+            numpool.max_unpool2d(y, i, *args, layout=layout)
+    for unknown in (None, 5, "NC"):
+        with pytest.raises((TypeError, ValueError), match="layout must be one of"):
+            numpool.max_unpool2d(y, i, 2, layout=unknown)
 
 
 def test_pooling_undoes_unpooling():

@@ -106,7 +106,7 @@ MOST_SHARE_ROW = 28
 # bytes of a vector, how many elements are turned in the time that up to four columns of such windows take.
 MOST_PICKED, MOST_PICKED_REGULAR = _kernels.TALL, 5
 PICK_COST = {64: 40, 32: 28}
-PICKED_ROWS, PICKED_COLUMNS = 32, 1024
+PICKED_ROWS, PICKED_COLUMNS, LEAST_BLOCKS = 32, 1024, 16
 # Taps from which sums, and windows with indices, at stride 1 are slow along rows of a few vectors; and extremes.
 LEAST_WIDE = 5
 LEAST_WIDE_EXTREME = 9
@@ -254,10 +254,10 @@ def blocks(
     cols, most = w.out, max(BLOCK_BYTES, MOST_ROW_BYTES) // (some * size)
     if w.out * w.stride + w.extent > most:
         cols = max(1, min(w.out, (most - w.extent) // w.stride + 1))
-    rows = max(1, BLOCK_BYTES // (((cols - 1) * w.stride + w.extent) * some * size))
+    high = max(1, BLOCK_BYTES // (((cols - 1) * w.stride + w.extent) * some * size))
     if not deep and lanes == 1 and may_pick(operation, dtype, h, w):  # scratch holds where taps are, for all rows alike
-        rows, cols = max(rows, PICKED_ROWS), min(cols, PICKED_COLUMNS)
-    return {"block": (rows, cols, some)}
+        high, cols = max(high, min(PICKED_ROWS, rows // LEAST_BLOCKS)), min(cols, PICKED_COLUMNS)
+    return {"block": (high, cols, some)}
 
 
 def folds_slabs(operation: str, dtype: str, axes: tuple[Axis, ...], divisor: int) -> bool:
@@ -334,7 +334,7 @@ def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
 
 
 def goes_along(operation: str, dtype: str, h: Axis, w: Axis, divisor: int) -> bool:
-    """Whether long rows of single lanes are folded where they lie (`goes_along` in forward.h, which knows more)."""
+    """Whether long rows of single lanes are folded where they lie (`goes_along` in along.h, which knows more)."""
     regular = all(a.table is None and a.dilation == 1 for a in (h, w)) and h.kernel == 1 and w.stride <= 2
     return regular and dtype in ("float32", "float64") and are_alike(operation, divisor) and w.out >= LEAST_ALONG
 
@@ -466,9 +466,16 @@ def is_slow(operation: str, dtype: np.dtype[Any], axes: tuple[Axis, ...], share:
 
 def may_pick(operation: str, dtype: str, h: Axis, w: Axis) -> bool:
     """Whether windows of a row that else go one by one may be picked (pick.h knows more)."""
-    few = h.kernel <= MOST_PICKED and w.kernel <= (MOST_PICKED if w.table is not None else MOST_PICKED_REGULAR)
-    apart = w.table is not None or (w.stride > 2 and not w.kernel == w.stride == 4)
-    return few and apart and accumulator(operation, dtype) == 4 and _kernels.vector_bytes() in PICK_COST
+    vector = _kernels.vector_bytes()
+    if vector not in PICK_COST or accumulator(operation, dtype) != 4 or max(h.kernel, w.kernel) > MOST_PICKED:
+        return False
+    several = w.kernel <= MOST_PICKED_REGULAR and windows_of_unit(w, vector) >= _kernels.LEAST_PICKED
+    return w.table is not None or (w.stride > 2 and several and not w.kernel == w.stride == 4)
+
+
+def windows_of_unit(w: Axis, vector: int) -> int:
+    """Windows that have their taps in two vectors of 4-byte columns, but for the last two."""
+    return (2 * vector // 4 - 2 - w.extent) // max(w.stride, 1) + 1
 
 
 def is_picked(operation: str, dtype: np.dtype[Any], h: Axis, w: Axis, share: float, divisor: int) -> bool:
@@ -480,7 +487,7 @@ def is_picked(operation: str, dtype: np.dtype[Any], h: Axis, w: Axis, share: flo
         return False
     if operation not in ("max", "min") and not (operation == "average" and (divisor or irregular)):
         return False
-    windows = (2 * vector // 4 - 2 - w.extent) // max(w.stride, 1) + 1
+    windows = windows_of_unit(w, vector)
     units = -(-w.out // min(max(windows, 1), vector // 4))
     cost = PICK_COST[vector] * units * (2 if w.kernel > 4 else 1)
     return windows >= _kernels.LEAST_PICKED and share * w.out >= 4 * cost

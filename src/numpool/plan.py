@@ -53,8 +53,9 @@ def deliver(results: tuple[Result, ...], compute: Callable[[], Arrays], out: Any
     return perform(Call(None, sources, results, compute=lambda _: compute()), out, sources)
 
 
-def perform(call: Call, out: Any, sources: Arrays) -> Arrays:
-    """Run a call: into `out`, directly where its memory allows, else through new arrays."""
+def perform(call: Call, out: Any, sources: Arrays, failed: bool = False) -> Arrays:
+    """Run a call: into `out`, directly where its memory allows, else through new arrays. `failed`: its plan has been
+    run, and an index was wrong."""
     outs = checked_outs(out, call.results, sources)
     if call.compute:
         computed = call.compute(outs)
@@ -63,7 +64,8 @@ def perform(call: Call, out: Any, sources: Arrays) -> Arrays:
     if call.plan is None:
         return outs or tuple(call.place.empty(r.shape, r.dtype) for r in call.results)
     direct = outs is not None and all(call.place.is_of(array) for array in outs)
-    results = call.plan(call.arrays, outs if direct else None, plan_threads(call.plan.cost))
+    threads = plan_threads(call.plan.cost)
+    results = None if failed else call.plan(call.arrays, outs if direct else None, threads)
     if results is None and call.otherwise:
         return call.otherwise(outs)
     if results is None:
@@ -78,13 +80,13 @@ def written(outs: Arrays, results: Arrays) -> Arrays:
     return outs
 
 
-def in_full(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: Any) -> Arrays:
-    """A call for which no plan was found, or none that may write to `out`."""
+def in_full(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: Any, failed: bool) -> Arrays:
+    """A call for which no plan was found, or none that may write to `out`, or one that `failed`."""
     call = CALLS[operation](arrays, args)
     if call.plan is not None and all(a is b for a, b in zip(arrays, call.arrays, strict=False)):
         _kernels.remember(operation, arrays, args, call.plan)
     sources = tuple(a for a in (*arrays, *call.arrays) if isinstance(a, np.ndarray))
-    return perform(call, out, sources)
+    return perform(call, out, sources, failed)
 
 
 # Every pooling call: (operation, arrays, its other arguments, `out`) to the tuple of results, `out` where it was given.

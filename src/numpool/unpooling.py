@@ -123,14 +123,17 @@ def checked_unpooling(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]
     return Unpooling(x, meaning.checked(sources[1], x.shape, "x"), meaning, shape)
 
 
-def side_by_side(x: Any, kernel_size: Any, stride: Any, padding: Any, layout: str) -> bool:
-    """Whether floats go to windows side by side that have kernels: of two columns, or of many channels."""
-    if not isinstance(x, np.ndarray) or x.dtype not in (np.float32, np.float64) or not x.ndim or padding != 0:
+def side_by_side(x: Any, kernel_size: Any, stride: Any, padding: Any, layout: Any) -> bool:
+    """Whether floats go to windows side by side that have kernels: of two columns, or of many channels. Arguments that
+    are not plain are left to others."""
+    kernels = kernel_size if type(kernel_size) is tuple else (kernel_size,)
+    strides = kernels if stride is None else stride if type(stride) is tuple else (stride,)
+    plain = type(layout) is str and all(type(n) is int for n in (*kernels, *strides, padding))
+    if not plain or not kernels or strides != kernels or padding:
         return False
-    if not isinstance(kernel_size, int | tuple | list) or (stride is not None and stride != kernel_size):
+    if not isinstance(x, np.ndarray) or not x.ndim or x.dtype not in (np.float32, np.float64):
         return False
-    columns = kernel_size if isinstance(kernel_size, int) else kernel_size[-1] if kernel_size else 0
-    return bool(x.shape[-1] >= LEAST_LANES if layout[-1:] == "C" else columns == 2)
+    return x.shape[-1] >= LEAST_LANES if layout[-1:] == "C" else bool(kernels[-1] == 2)
 
 
 def unpool_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
@@ -184,7 +187,7 @@ def unpool(rank: int) -> Unpool:
         index: Index = "plane",
         out: Array | None = None,
     ) -> Array:
-        args = (as_key(kernel_size), as_key(stride), padding, as_key(output_size), layout, index)
+        args = (kernel_size, stride, padding, as_key(output_size), layout, index)
         if rank < 3 and side_by_side(x, kernel_size, stride, padding, layout):
             return pool(name, (x, indices), args, out)[0]
         return checked_unpooling(rank, (x, indices), args).one_by_one(out)
