@@ -161,6 +161,15 @@ def normal(shape, dtype, rng):
     return (100 * rng.standard_normal(shape)).astype(dtype)
 
 
+def equal(got, want):
+    np.testing.assert_array_equal(got, np.asarray(want))
+
+
+def in_rank(n, values):
+    """A row of values as an array of one sample, one channel and n spatial axes."""
+    return np.reshape(values, (1,) * (n + 1) + (-1,))
+
+
 def circumstances(counts=THREADS):
     """Put every level with every number of threads in force, one after the other; tiny arrays are split too."""
     for level in LEVELS:
