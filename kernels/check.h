@@ -35,11 +35,13 @@ static ptrdiff_t FN(check_block)(const numpool_job *job, const numpool_tile *til
     ptrdiff_t *place = (ptrdiff_t *)(void *)(taps + 1), first, last;
     int32_t *numbers = (int32_t *)(void *)(place + most);
     int bad = 0;
-    if (bytes)
+    int inside = 0; /* all windows: then any tap will do, and where it lies is not asked */
+    if (bytes) {
         FN(find_interior)(job, taps);
-    const int inside = bytes && taps->top == 0 && taps->bottom == job->h.out && taps->left == 0 && taps->right == job->w.out;
-    if (bytes && !inside)
-        FN(fill_taps)(job, 1, 1, taps);
+        inside = taps->top == 0 && taps->bottom == job->h.out && taps->left == 0 && taps->right == job->w.out;
+        if (!inside)
+            FN(fill_taps)(job, 1, 1, taps);
+    }
     const int all = job->leads == 1 && job->position.lead[0] == 0 && job->index.lead[0] == job->h.out * job->index.row;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, r = row % job->h.out;

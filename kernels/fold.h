@@ -12,7 +12,8 @@
  *   WIDEN(tree)      TREE_TYPE to STAGE_TYPE             STEP_STAGE(a, b)  joins two stage values
  *   PUT(d, x, f)     stores a STAGE_TYPE                 LANES, SOURCE_SIZE, TARGET_SIZE (bytes an element)
  *
- *   PREFETCH(p, ask, apart, taps, f) asks for what follows, or PREFETCH_NOT
+ *   PREFETCH(p, ask, apart, taps, f) asks for what follows, or PREFETCH_NOT; `ask` and `apart` are the lines that
+ *                numpool_lines_of says
  *   MANY(f)      (may be defined) does a fold of more than NUMPOOL_TALL taps and at most two vectors a row, in the same order
  *   FIRST_VECTOR(p, n)   elements to the second vector of a row: ALIGNED_VECTOR where sources are image rows, else LANES
  *

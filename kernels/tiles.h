@@ -40,7 +40,7 @@ ALWAYS_INLINE void FN(tile_taps)(const numpool_job *job, const FN(reading) *read
 }
 
 /* So many rows of windows two wide, of single lanes, the first of which is `line` and has its tap 0 at `x`: each tap's to its
- * column, and zeros beside them and behind a plane's last.
+ * column, and zeros in the column beside them, if there is one, and behind a plane's last.
  *
  * Rows may be shorter than a vector, which then reads windows of the next rows and writes over what those get: it is written anew
  * when their turn comes. So the caller keeps some rows back whose vectors would leave the tile, and makes them afterwards. */
@@ -53,9 +53,7 @@ ALWAYS_INLINE void FN(tile_pairs)(const numpool_job *job, const FN(reading) *rea
     FN(doubts) own_doubts = {.lost = {0}};
     for (int i = 0; i < LANES; i++)
         column[i] = i % 2;
-    const ptrdiff_t ahead = job->x.end - job->x.data > NUMPOOL_BEYOND ? kh * row : 0;
     for (; rows-- > 0; line.index += job->index.row, line.grad += job->y.row) {
-        numpool_fetch(x + PREFETCH_SHORT, ahead);
         for (ptrdiff_t next = 0; next < n; next += LANES) {
             const ptrdiff_t i = numpool_max(0, numpool_min(next, n - LANES));
             FN(ivec) tap, grad, wanted = column;
@@ -76,7 +74,7 @@ ALWAYS_INLINE void FN(tile_pairs)(const numpool_job *job, const FN(reading) *rea
             lost |= tap; /* column 0 or 1, where it was a tap */
         }
         for (ptrdiff_t j = 0; j < kh && 2 * n < job->w.in; j++)
-            memset(x + j * row + 2 * n * ELEM_SIZE, 0, (job->w.in - 2 * n) * ELEM_SIZE);
+            memset(x + j * row + 2 * n * ELEM_SIZE, 0, ELEM_SIZE); /* one size: a call would take the vectors' registers */
         x += kh * row;
         start += bytewise ? 0 : kh * job->position.row;
         if (++line.row == job->h.out) {
@@ -237,7 +235,8 @@ static ptrdiff_t FN(tile_block)(const numpool_job *job, const numpool_tile *tile
     const FN(piece) any = FN(row_at)(job, tile, 0, 0);
     const FN(reading) reading = FN(reading_of)(job, any.step + any.move * job->w.stride * job->position.pixel);
     const int by_vectors = !job->window_index || job->index_size == 1, solid = FN(is_solid)(job), dense = FN(is_dense)(job);
-    const int pairs = any.move && job->w.kernel == 2 && by_vectors && reading.right == 1 && (solid || job->w.out >= LANES);
+    const int pairs = any.move && job->w.kernel == 2 && by_vectors && reading.right == 1 && (solid || job->w.out >= LANES)
+                      && job->w.in - 2 * job->w.out <= 1; /* unpooling may leave more */
     FN(doubts) doubts = {.lost = {0}};
 #endif
     for (ptrdiff_t i = tile->row0, next; i < tile->row1; i = next) {
