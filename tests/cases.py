@@ -191,7 +191,7 @@ FLAT = [
     Case("long row: five rows of columns, several vectors", (2, 3, 8, 40), 5, 1, 2),
 ]
 
-# Rows of windows that are folded where they lie (forward.h, goes_along): all of them, or those that padding leaves.
+# Rows of windows that are folded where they lie (along.h): all of them, or those that padding leaves.
 ALONG = [
     Case("along: two side by side, a column left over", (2, 3, 3, 67), (1, 2)),
     Case("along: two side by side, all rows as one", (3, 5, 7, 14), (1, 2)),

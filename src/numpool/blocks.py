@@ -106,7 +106,9 @@ MOST_SHARE_ROW = 28
 # bytes of a vector, how many elements are turned in the time that up to four columns of such windows take.
 MOST_PICKED, MOST_PICKED_REGULAR = _kernels.TALL, 5
 PICK_COST = {64: 40, 32: 28}
-PICKED_ROWS, PICKED_COLUMNS, LEAST_BLOCKS = 32, 1024, 16
+# Rows of a block of them, for which the places of taps are worked out once, where that leaves threads blocks enough;
+# and its columns at most, whose places scratch holds.
+PICKED_ROWS, LEAST_BLOCKS, PICKED_COLUMNS = 32, 16, 1024
 # Taps from which sums, and windows with indices, at stride 1 are slow along rows of a few vectors; and extremes.
 LEAST_WIDE = 5
 LEAST_WIDE_EXTREME = 9
