@@ -51,9 +51,13 @@ ALWAYS_INLINE FN(vec) FN(key)(FN(vec) x)
 
 ALWAYS_INLINE FN(vec) FN(load_element)(const char *p)
 {
+#ifdef INTS
+    return TO_ACC(FN(vec), (FN(vec))INTS(p));
+#else
     FN(evec) x;
     memcpy(&x, p, sizeof x);
     return TO_ACC(FN(vec), DOUBLING(x, FN(vec)));
+#endif
 }
 
 #define STAGE pack

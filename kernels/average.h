@@ -157,6 +157,9 @@ ALWAYS_INLINE FN(tree) FN(bfloat16_load)(FN(evec) x)
 typedef ELEM FN(elements) __attribute__((vector_size(DOWN_LANES * ELEM_SIZE), aligned(1), may_alias));
 ALWAYS_INLINE FN(tree) FN(load_element)(const char *p)
 {
+#ifdef INTS
+    return (FN(tree))INTS(p);
+#else
     const FN(evec) x = *(const FN(elements) *)(const void *)p;
 #if KIND == KIND_HALF
     return LOAD_HALF(x);
@@ -164,6 +167,7 @@ ALWAYS_INLINE FN(tree) FN(load_element)(const char *p)
     return x;
 #else
     return DOUBLING(x, FN(tree));
+#endif
 #endif
 }
 #endif
@@ -225,6 +229,12 @@ ALWAYS_INLINE FN(vec) FN(load_few)(const char *p) { return FN(load_element)(p); 
 
 #define RUNNING (!SHORT && (KIND == KIND_INT || WIDE))
 #if RUNNING
+#define ROLLS (KIND == KIND_INT)
+#if ROLLS && PARTS == 1
+ALWAYS_INLINE FN(vec) FN(less)(FN(vec) a, FN(vec) b) { return a - b; }
+#elif ROLLS
+ALWAYS_INLINE FN(vec) FN(less)(FN(vec) a, FN(vec) b) { return (FN(vec)){a.high - b.high, a.low - b.low}; }
+#endif
 #define RUNNING_WIDE (8 / PARTS)
 #define RUNS_ACROSS
 ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0}; }
@@ -398,6 +408,10 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #endif
 #endif
 #ifdef RUNS_ACROSS
+#if ROLLS && ACC_SIZE == 4 && defined(NATIVE_PLACE_4)
+#define SCANS
+#include "scan.h"
+#endif
 #include "turned.h"
 #endif
 #if IN_PAIRS
@@ -410,6 +424,8 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #include "forward.h"
 #undef RUNNING
 #undef RUNNING_WIDE
+#undef ROLLS
+#undef SCANS
 #undef RUNS_ACROSS
 #undef LONE
 #undef CROSSWISE

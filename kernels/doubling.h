@@ -1,6 +1,10 @@
 /* Template: DOUBLING(x, to), a vector of elements as wider integers. GCC 12 converts lane by lane unless it is to twice the
- * size, so the longer ways go step by step. */
+ * size, so the longer ways go step by step; INTS(p), where it is defined, the elements at p in one. */
 #undef DOUBLING
+#undef INTS
+#if KIND == KIND_INT && ELEM_SIZE == 1 && ACC_SIZE == 4 && defined(NATIVE_INTS_1)
+#define INTS(p) NUMPOOL_CAT(NATIVE_INTS_, UNSIGNED)(p)
+#endif
 #if KIND == KIND_INT && ELEM_SIZE < 4 && ACC_SIZE / ELEM_SIZE >= 4
 typedef int16_t FN(short) __attribute__((vector_size(LANES * 2)));
 typedef int32_t FN(int) __attribute__((vector_size(LANES * 4)));

@@ -16,7 +16,7 @@
  *   THROUGH               if there is FN(through), vertical windows of at most so many rows to results
  *   PICKS, CROSSWISE      if pick.h and crosswise.h are for it
  *   LONE                  if there is FN(lone), for one window a row of single lanes
- *   RUNNING_WIDE          if there is FN(run) (running.h); RUNS_ACROSS if turned.h, TRANSPOSE_NOTHING if transpose.h, and
+ *   RUNNING_WIDE          if there is FN(run) (running.h), ROLLS if its sums roll; RUNS_ACROSS if turned.h, TRANSPOSE_NOTHING if transpose.h, and
  *                         SLIDES if slide.h is included */
 
 /* The identity to so many bytes, and to the rest of the last vector. */
@@ -29,9 +29,10 @@ ALWAYS_INLINE void FN(fill_rows)(char *p, ptrdiff_t bytes, ptrdiff_t apart)
             memcpy(p + part * apart + i, identity + part * NUMPOOL_SLACK, VECTOR_BYTES);
 }
 
-/* Vertical windows [first, last) of `axis` over one plane, then the identity on both sides. */
+/* Vertical windows [first, last) of `axis` over one plane, then the identity on both sides. `going`: the row before dst holds
+ * those before, from which sums may roll on. */
 static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const numpool_axis *axis, const char *plane,
-                        ptrdiff_t first, ptrdiff_t last, char *dst, ptrdiff_t pitch, ptrdiff_t apart)
+                        ptrdiff_t first, ptrdiff_t last, char *dst, ptrdiff_t pitch, ptrdiff_t apart, int going)
 {
     const ptrdiff_t lanes = tile->lane1 - tile->lane0;
     const numpool_pixels at = numpool_reach(&job->w, tile->col0, tile->col1);
@@ -53,13 +54,14 @@ static void FN(windows)(const numpool_job *job, const numpool_tile *tile, const 
         f.dst_pitch = pitch;
         f.n = dense ? pixels * lanes : lanes;
         for (ptrdiff_t i = 0; i < (dense ? pixels > 0 : pixels); i++) { /* a row, or each pixel of its own */
-            FN(run)(&f, axis, first, last);
+            FN(run)(&f, axis, first, last, going);
             f.src += job->x.pixel;
             f.dst += lanes * ACC_SIZE;
         }
     }
     const int running = axis->running;
 #else
+    (void)going;
     const int running = 0;
 #endif
     for (ptrdiff_t r = first, next; r < last && !running; r = next) {
@@ -131,7 +133,7 @@ static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const
         const ptrdiff_t some = numpool_min(NUMPOOL_PART, window.taps - j);
         part.w = (numpool_axis){.in = some, .out = 1, .kernel = some, .stride = 1, .step = 1, .passes = 1};
         FN(windows)(&part, &one, &part.h, plane + (window.first + j * job->w.step) * job->x.pixel, row, row + 1, sums,
-                    pitch, apart);
+                    pitch, apart, 0);
         char *to = joined ? result + next : result;
         FN(horizontal)(&part, 1, lanes, 1, sums, NULL, pitch, apart, to, next, lanes * ACC_SIZE, 0);
         if (joined)
@@ -154,6 +156,7 @@ static void FN(in_parts)(const numpool_job *job, const numpool_tile *tile, const
 
 /* The scratch of a tile: where its pieces start, from `line` on, and how long their rows are. */
 typedef struct {
+    ptrdiff_t rows;                  /* of sums, at once */
     ptrdiff_t pitch, out_pitch;      /* rows of sums, and of results */
     ptrdiff_t apart, results_apart;  /* bytes from one part of an accumulator to the next */
     ptrdiff_t line;                  /* the first pixel of a row, not its padding, is what should start on a cache line */
@@ -163,25 +166,37 @@ typedef struct {
     int across, lone;                /* running sums across; windows of a single column, one lane a pixel */
 } FN(room);
 
+/* Whether sums roll, through scratch for a few rows of a tile. */
+ALWAYS_INLINE int FN(rolls)(const numpool_job *job)
+{
+#if ROLLS
+    return (job->h.running || job->w.running) && !job->parts && !job->d.out;
+#else
+    (void)job;
+    return 0;
+#endif
+}
+
 static FN(room) FN(room_of)(const numpool_job *job, const numpool_tile *tile)
 {
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
-    const ptrdiff_t rows = tile->row1 - tile->row0;
+    const int rolls = FN(rolls)(job);
+    const ptrdiff_t at_once = numpool_min(tile->row1 - tile->row0, rolls ? 2 * LANES : PTRDIFF_MAX), rows = at_once + rolls;
     const ptrdiff_t span = job->parts ? numpool_min(job->w.kernel, NUMPOOL_PART)
                            : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
     const ptrdiff_t left = job->parts ? 0 : numpool_max(0, job->w.before - tile->col0 * job->w.stride) * lanes * ACC_SIZE;
     FN(room) room = {.pitch = numpool_pitch(span * lanes * ACC_SIZE), .out_pitch = numpool_pitch(cols * lanes * ACC_SIZE),
-                     .lone = cols == 1 && lanes == 1 && !job->parts};
-    ptrdiff_t result_rows = rows, last_turned = 0;
+                     .rows = at_once, .lone = cols == 1 && lanes == 1 && !job->parts};
+    ptrdiff_t result_rows = at_once, last_turned = 0;
 #ifdef RUNS_ACROSS
     room.across = job->w.running && !job->parts;
-    room.turned = room.across || room.lone ? PARTS * FN(turned_bytes)(span, lanes) : 0;
+    room.turned = (room.across && !FN(scans)(job, lanes)) || room.lone ? PARTS * FN(turned_bytes)(span, lanes) : 0;
     /* the last tile may have fewer lanes, or columns, and be turned where the largest is not */
     const ptrdiff_t fewer = job->lanes % lanes, column = span - (cols - 1) * job->w.stride;
-    last_turned = PARTS * numpool_max(room.across && fewer ? FN(turned_bytes)(span, fewer) : 0,
+    last_turned = PARTS * numpool_max(room.across && fewer && !FN(scans)(job, fewer) ? FN(turned_bytes)(span, fewer) : 0,
                                       lanes == 1 || fewer == 1 ? FN(turned_bytes)(column, 1) : 0);
     if (room.across) {
-        result_rows = numpool_min(rows, LANES); /* as many as are turned at once */
+        result_rows = numpool_min(at_once, LANES); /* as many as are turned at once */
         room.pitch |= 64; /* rows are walked down: an odd number of cache lines keeps them out of each other's way */
         room.out_pitch |= 64;
     }
@@ -190,11 +205,12 @@ static FN(room) FN(room_of)(const numpool_job *job, const numpool_tile *tile)
     const ptrdiff_t slab = job->d.out ? rows * room.pitch + NUMPOOL_SLACK : 0;
     room.apart = rows * room.pitch + passed + slab + 2 * NUMPOOL_SLACK;
     room.results_apart = PARTS == 2 ? room.apart : 0;
-    room.line = room.turned + 64 - left % 64;
+    const ptrdiff_t before = rolls ? room.pitch : 0; /* the row from which sums roll on */
+    room.line = room.turned + before + 64 - left % 64;
     room.spare = rows * room.pitch + NUMPOOL_SLACK;
     room.other = room.spare + passed + (slab ? NUMPOOL_SLACK : 0);
     room.results = PARTS * room.apart;
-    room.bytes = 64 + numpool_max(room.turned, last_turned) + (2 * PARTS - 1) * room.apart
+    room.bytes = 64 + numpool_max(room.turned, last_turned) + before + (2 * PARTS - 1) * room.apart
                  + numpool_max(result_rows, 3) * room.out_pitch + 2 * NUMPOOL_SLACK;
     return room;
 }
@@ -314,6 +330,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
 #ifdef IN_PLACE
     const int in_place = FN(rows_are_sums)(job);
 #endif
+    const int rolls = FN(rolls)(job) && job->h.running;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
         char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
@@ -323,7 +340,9 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         const int exact = below < 0; /* the last rows: what spills would be lost to others */
         if (spills && !exact)
             next = numpool_min(next, row + below / job->y.row + 1);
+        next = numpool_min(next, row + room.rows);
         const ptrdiff_t last = first + next - row;
+        const int going = rolls && first > 0 && row > tile->row0;
         const char *from = job->x.data + numpool_lead(job, job->x.lead, plane);
         const numpool_window slabs = numpool_slabs(job, plane);
         const ptrdiff_t step = job->d.step * job->x.slab;
@@ -351,17 +370,19 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         }
 #endif
         if (alone && !exact) {
-            FN(windows)(job, tile, &job->h, from, first, last, out, job->y.row, 0);
+            FN(windows)(job, tile, &job->h, from, first, last, out, job->y.row, 0, 0);
             continue;
         }
         if (slabs.taps)
-            FN(windows)(job, tile, &job->h, from, first, last, sums, pitch, results_apart);
+            FN(windows)(job, tile, &job->h, from, first, last, sums, pitch, results_apart, going);
         else
             FN(fill)(sums, (last - first) * pitch / ACC_SIZE, results_apart);
         for (ptrdiff_t i = 1; i < slabs.taps; i++) {
-            FN(windows)(job, tile, &job->h, from + i * step, first, last, other, pitch, results_apart);
+            FN(windows)(job, tile, &job->h, from + i * step, first, last, other, pitch, results_apart, 0);
             FN(join)(job, sums, other, (last - first) * pitch, results_apart);
         }
+        for (ptrdiff_t part = 0; part < PARTS && rolls; part++)
+            memcpy(sums - pitch + part * results_apart, sums + (last - first - 1) * pitch + part * results_apart, pitch);
 #ifdef RUNS_ACROSS
         if (room.lone)
             spare = scratch;

@@ -34,7 +34,7 @@ ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) sum, numpool_by given)
     return (FN(vec))(q - (uint16_t)low);
 }
 #elif KIND == KIND_INT
-/* Sums of so many taps are below a quarter of the whole numbers that REAL holds, see FN(quotient). */
+/* Sums of so many taps are below a quarter of the whole numbers that REAL holds, see FN(quotient); more are divided in double. */
 #if ACC_SIZE == 4
 #define REAL float
 #define MOST_SUMMED (ELEM_SIZE == 1 ? 1 << 14 : 1 << 6)
@@ -50,18 +50,32 @@ typedef REAL FN(real) __attribute__((vector_size(VECTOR_BYTES)));
 ALWAYS_INLINE int FN(divides)(const numpool_job *job, int64_t divisor)
 {
     const double taps = (double)numpool_max(job->d.kernel, 1) * (double)job->h.kernel * (double)job->w.kernel;
-    return job->out_code == OWN_OUT && taps <= MOST_SUMMED && divisor > 0 && divisor <= MOST_SUMMED
+    return job->out_code == OWN_OUT && divisor > 0 && divisor <= (ACC_SIZE == 4 ? INT32_MAX : MOST_SUMMED)
            && (job->divisor == 0 || (double)divisor >= taps); /* a mean: it fits */
 }
 
-/* Whole quotients, half to even. |x| < 2**22 (2**51): x * (1 / by) is off by less than 1 / (2 * by), and what is no half
- * is at least that far from the next half. Halves are found by their remainders; an odd divisor makes none, and a power
+/* x * (1 / by), rounded. */
+ALWAYS_INLINE FN(vec) FN(near)(FN(vec) x, ACC by)
+{
+#if ACC_SIZE == 4
+    if (by > MOST_SUMMED) {
+        typedef double doubles __attribute__((vector_size(2 * VECTOR_BYTES)));
+        typedef int64_t longs __attribute__((vector_size(2 * VECTOR_BYTES)));
+        const doubles near = __builtin_convertvector(x, doubles) * (1 / (double)by) + 0x1.8p52;
+        return __builtin_convertvector((longs)near - (longs)((doubles){0} + 0x1.8p52), FN(vec));
+    }
+#endif
+    const FN(real) near = __builtin_convertvector(x, FN(real)) * ((REAL)1 / (REAL)by) + ROUNDING;
+    return (FN(vec))near - (FN(vec))((FN(real)){0} + ROUNDING);
+}
+
+/* Whole quotients, half to even. |x| < 2**22 (in double 2**51): x * (1 / by) is off by less than 1 / (2 * by), and what is no
+ * half is at least that far from the next half. Halves are found by their remainders; an odd divisor makes none, and a power
  * of two makes exact products. */
 ALWAYS_INLINE FN(vec) FN(quotient)(FN(vec) x, numpool_by given)
 {
     const ACC by = (ACC)given.divisor;
-    const FN(real) near = __builtin_convertvector(x, FN(real)) * ((REAL)1 / (REAL)by) + ROUNDING;
-    FN(vec) q = (FN(vec))near - (FN(vec))((FN(real)){0} + ROUNDING);
+    FN(vec) q = FN(near)(x, by);
     if (by % 2 == 0 && (by & (by - 1))) {
         const FN(vec) twice = 2 * (x - q * by), odd = q & 1;
         q += odd & (FN(vec))(twice == by);

@@ -117,6 +117,17 @@ static __attribute__((noinline)) void FN(turned_rows)(const numpool_fold *f, cha
     }
 }
 
+/* Whether rows of sums are scanned as they lie (scan.h). */
+ALWAYS_INLINE int FN(scans)(const numpool_job *job, ptrdiff_t lanes)
+{
+#ifdef SCANS
+    return lanes < LANES && job->w.stride == 1;
+#else
+    (void)job, (void)lanes;
+    return 0;
+#endif
+}
+
 /* Rows [first, last) of sums across, to the output; results has room for LANES rows. */
 static void FN(run_across)(const numpool_job *job, const numpool_tile *tile, ptrdiff_t plane, ptrdiff_t first,
                            ptrdiff_t last, const char *sums, ptrdiff_t pitch, ptrdiff_t apart, char *results, ptrdiff_t out_pitch,
@@ -130,11 +141,24 @@ static void FN(run_across)(const numpool_job *job, const numpool_tile *tile, ptr
         numpool_fold f = {.n = lanes, .step = lanes * ACC_SIZE, .src = sums, .src_apart = apart, .dst = results,
                           .dst_apart = apart, .dst_pitch = lanes * ACC_SIZE};
         for (ptrdiff_t r = first; r < last; r++, f.src += pitch, out += job->y.row) {
-            FN(run_on)(&f, &axis, tile->col0, tile->col1);
+            FN(run_on)(&f, &axis, tile->col0, tile->col1, 0);
             FN(finish)(job, tile, plane, r, r + 1, results, out_pitch, apart, out);
         }
         return;
     }
+#ifdef SCANS
+    if (FN(scans)(job, lanes)) {
+        numpool_fold f = {.n = lanes, .step = lanes * ACC_SIZE, .taps = axis.kernel, .src_pitch = pitch, .dst = results,
+                          .dst_pitch = out_pitch, .job = job};
+        for (ptrdiff_t r = first; r < last; r += f.rows, out += f.rows * job->y.row) {
+            f.rows = numpool_min(last - r, LANES);
+            f.src = sums + (r - first) * pitch;
+            FN(scan)(&f, cols * lanes);
+            FN(finish)(job, tile, plane, r, r + f.rows, results, out_pitch, 0, out);
+        }
+        return;
+    }
+#endif
     const ptrdiff_t turned_apart = FN(turned_bytes)(axis.in, lanes);
     for (ptrdiff_t r = first, some; r < last; r += some) {
         const ptrdiff_t high = last - r > LANES ? FN(turned_high)(lanes) : 1, step = high * VECTOR_BYTES;
@@ -145,7 +169,7 @@ static void FN(run_across)(const numpool_job *job, const numpool_tile *tile, ptr
             for (ptrdiff_t g = 0; g < high; g++)
                 FN(turn_in)(sums + g * LANES * pitch + part * apart, pitch, numpool_min(some - g * LANES, LANES),
                             axis.in * lanes, turned + part * turned_apart + g * VECTOR_BYTES, step);
-        FN(run_on)(&f, &axis, tile->col0, tile->col1);
+        FN(run_on)(&f, &axis, tile->col0, tile->col1, 0);
         for (ptrdiff_t g = 0; g < high; g++, sums += LANES * pitch, out += LANES * job->y.row) {
             const ptrdiff_t rows = numpool_min(some - g * LANES, LANES), n = cols * lanes;
             const char *from = turned + g * VECTOR_BYTES;

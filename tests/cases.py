@@ -148,6 +148,10 @@ RUNNING = [
     Case("running sums at stride 2", (1, 1, 70, 74), 23, 2, 7),
     Case("running sums of 17 lanes", (1, 17, 4, 34), (2, 17), 1),
     Case("running sums: windows without a tap", (1, 2, 21, 22), 17, 1, 19),
+    Case("sums that roll on from row to row of a block, clipped", (2, 3, 90, 20), (41, 9), 1, (20, 4)),
+    Case("sums that roll on at stride 2, five lanes", (1, 5, 130, 21), (37, 12), (2, 1), (36, 5)),
+    Case("sums that roll down alone, and across alone", (1, 1, 60, 19), (35, 3), 1, (1, 1)),
+    Case("sums that roll across alone", (1, 2, 40, 70), (3, 40), 1, 1),
     Case("global, many rows: planes turned, sums so far", (3, 7, 20, 19), (20, 19)),
 ]
 

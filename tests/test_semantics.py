@@ -245,7 +245,7 @@ def test_integer_means_are_exact_in_every_stage(dtype):
     rng, ends = np.random.default_rng(0), np.iinfo(dtype)
     few = rng.integers(0, 3, (2, 17, 50, 61)).astype(dtype)  # many quotients are halves
     for x in (few, rng.integers(ends.min, ends.max, few.shape, dtype, True), np.full_like(few, ends.max)):
-        for k, s, p in [(2, 2, 0), (2, 1, 1), (3, 1, 1), (3, 2, 1), (6, 1, 0), (4, 2, 1), ((1, 6), 3, 0), (14, 1, 2)]:
+        for k, s, p in [(2, 2, 0), (2, 1, 1), (3, 1, 1), (3, 2, 1), (6, 1, 0), (4, 2, 1), ((1, 6), 3, 0), (14, 1, 2), ((40, 42), 1, 0)]:
             for padded in (True, False):
                 rows, cols = reference.pair(k)
                 h, w = (range(0, n + 2 * p - m + 1, reference.pair(s)[0]) for n, m in zip(x.shape[2:], (rows, cols)))
@@ -274,6 +274,31 @@ def test_means_of_bytes_are_exact_beside_every_half_for_every_divisor(dtype, lev
         for layout, planes in (("NCDHW", x[:, None]), ("NDHWC", np.moveaxis(x, 0, -1).copy()[None])):
             y = numpool.avg_pool3d(planes, window, divisor_override=by, dtype=dtype, layout=layout)
             assert_same(y.ravel(), np.rint(sums / by).astype(dtype))
+
+
+@pytest.mark.parametrize(
+    "dtype, window",
+    [("uint8", (150, 120)), ("int8", (220, 150)), ("uint8", (201, 201)), ("uint16", (9, 12)), ("int16", (101, 102)),
+     ("uint16", (128, 256)), ("int16", (129, 255))],
+)  # fmt: skip
+def test_means_of_many_integers_are_exact_beside_every_half(dtype, window, level):
+    ends, taps = np.iinfo(dtype), math.prod(window)
+    whole = np.unique(np.linspace(ends.min, ends.max - 3, 8, dtype=int) // 2 * 2 + [[0], [1]])  # even and odd ones
+    sums = np.add.outer(whole * taps + taps // 2, [-1, 0, 1]).ravel()
+    sums = np.concatenate([sums, [ends.min * taps, ends.max * taps]])
+    x = (sums[:, None] // taps + (np.arange(taps) < sums[:, None] % taps)).astype(dtype).reshape(1, -1, *window)
+    quotient, rest = np.divmod(sums, taps)
+    want = quotient + ((2 * rest > taps) | ((2 * rest == taps) & (quotient % 2 == 1)))
+    for layout in LAYOUTS:
+        y = avg_pool2d(to_layout(x, layout), window, layout=layout, dtype=dtype)
+        assert_same(y.ravel(), want.astype(dtype))
+
+
+def test_bytes_are_summed_in_32_bits_as_long_as_they_fit(level):
+    x = np.full((1, 1, 2048, 4097), 255, np.uint8)
+    for width in (4096, 4097):
+        y = avg_pool2d(x, (2048, width), 1, dtype="uint8")
+        assert_same(y, np.full((1, 1, 1, 4098 - width), 255, np.uint8))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

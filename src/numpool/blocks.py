@@ -48,10 +48,13 @@ TALL_BYTES = 64 * 1024
 TALL_LANES = 256
 # A wide window of an average is running sums where it would else be more taps than this. Bytes of scratch rows of a
 # block of them that is taller than a window, at most, and of one row: taller blocks and longer rows repeat fewer sums.
-LEAST_RUN = 8
+LEAST_RUN, LEAST_ROLLED = 8, 5
 RUN_BYTES = 512 * 1024
 MOST_RUN_BYTES = 1024 * 1024
 RUN_ROW_BYTES = 64 * 1024
+# Bytes of the scratch of windows whose sums roll, and how many times a window's rows a block of theirs has at most.
+ROLL_BYTES = 128 * 1024
+ROLL_ROWS = 4
 # Taps of a window of bytes up to which it is added up in 16 bits.
 MOST_SHORT = 128
 
@@ -145,13 +148,19 @@ def can_run(a: Axis, least: int) -> bool:
 def runs(a: Axis, operation: str, dtype: str, down: bool) -> bool:
     """Whether the windows are running sums, or extremes, along this axis.
 
-    Extremes only down columns: across rows passes are faster. Sums only in accumulators that many additions in a row do
-    not harm; that sets their order, so the axis alone decides.
+    Extremes only down columns: across rows passes are faster. Sums of floats only in wide accumulators, which many
+    additions in a row do not harm; that sets their order, so the axis alone decides.
     """
     if operation in ("max", "min"):
         return down and can_run(a, LEAST_TALL)
-    sums = operation == "wide_average" or (operation == "average" and dtype not in FLOATS)
-    return sums and can_run(a, LEAST_RUN)
+    if rolls(operation, dtype):
+        return can_run(a, LEAST_ROLLED)
+    return operation == "wide_average" and can_run(a, LEAST_RUN)
+
+
+def rolls(operation: str, dtype: str) -> bool:
+    """Whether running sums roll, each from the one before (running.h): those of integers, the same in any order."""
+    return operation in ("average", "wide_average") and dtype not in FLOATS
 
 
 def axis_words(a: Axis, operation: str, dtype: str, down: bool) -> dict[str, Any]:
@@ -237,6 +246,8 @@ def blocks(
         some = min(lanes, max(16, most // (w.extent * size) // 16 * 16))
     down = runs(h, operation, dtype, True)
     if down or runs(w, operation, dtype, False):
+        if rolls(operation, dtype) and not deep:
+            return {"block": (*rolled_block(h, w, some * size, size, rows), some)}
         if operation in ("max", "min"):
             some = min(some, TALL_LANES // size)
         cols = min(w.out, max(w.extent, (RUN_ROW_BYTES // (some * size) - w.extent) // w.stride + 1))
@@ -260,6 +271,16 @@ def blocks(
     if not deep and lanes == 1 and may_pick(operation, dtype, h, w):  # scratch holds where taps are, for all rows alike
         high, cols = max(high, min(PICKED_ROWS, rows // LEAST_BLOCKS)), min(cols, PICKED_COLUMNS)
     return {"block": (high, cols, some)}
+
+
+def rolled_block(h: Axis, w: Axis, pixel_bytes: int, size: int, rows: int) -> tuple[int, int]:
+    """Rows and columns of windows whose sums roll: scratch has a few rows of them, whatever the block's, of which the
+    first costs as much as a window has rows."""
+    at_once = 2 * _kernels.vector_bytes() // size + 1
+    fit = ROLL_BYTES // (at_once * pixel_bytes)
+    cols = min(w.out, max(4 * w.extent, fit - w.extent) // w.stride + 1)
+    high = max(h.kernel, min(ROLL_ROWS * h.kernel, rows // LEAST_BLOCKS))
+    return max(at_once - 1, high), -(-w.out // -(-w.out // cols))
 
 
 def folds_slabs(operation: str, dtype: str, axes: tuple[Axis, ...], divisor: int) -> bool:

@@ -120,7 +120,7 @@ def is_wide(source: np.dtype[Any], result: np.dtype[Any], axes: tuple[Axis, ...]
     if taps >= 2**31:
         kernels = " x ".join(str(a.kernel) for a in axes)
         raise ValueError(f"integer averages need windows of fewer than 2**31 elements; got {kernels}")
-    return taps > 32767
+    return taps * (2**8 if source.itemsize == 1 else 2**16) > 2**31
 
 
 def is_short(source: np.dtype[Any], result: np.dtype[Any], axes: tuple[Axis, ...], common: int) -> bool:
