@@ -1,10 +1,13 @@
 /* Template: sums over a divisor, to every number type that an average can have. The includer defines DTYPE (the sums' name),
- * ACC, SUM_SIZE (its bytes), SUMS_ARE_INTEGERS and PARTS: two parts are high and low 32 bits, or a sum and its rounding errors. */
+ * ACC, SUM_SIZE (its bytes), SUMS_ARE_INTEGERS and PARTS: two parts are high and low 32 bits, or a sum and its rounding errors.
+ * FITTING, of 64-bit integers: the name for those below 2**51, which have it not: they and their quotients are doubles. */
 #define OPERATION divide
 
 #define SUM(i) (((const ACC *)(const void *)sums)[i])
 #define SECOND(i) (((const ACC *)(const void *)(sums + apart))[i])
-#if SUMS_ARE_INTEGERS && PARTS == 2
+#if SUMS_ARE_INTEGERS && SUM_SIZE == 8 && !defined(FITTING)
+#define TOTAL(i) numpool_real(PARTS == 2 ? ((int64_t)SUM(i) << 32) + SECOND(i) : SUM(i))
+#elif SUMS_ARE_INTEGERS && PARTS == 2
 #define TOTAL(i) (((__int128)SUM(i) << 32) + SECOND(i))
 #elif SUMS_ARE_INTEGERS || PARTS == 1
 #define TOTAL(i) SUM(i)
@@ -15,22 +18,45 @@ ALWAYS_INLINE double FN(total)(double sum, double errors)
 }
 #define TOTAL(i) FN(total)(SUM(i), SECOND(i))
 #endif
-#if SUMS_ARE_INTEGERS && SUM_SIZE == 8
+#ifdef FITTING
 #define QUOTIENT(i) numpool_ratio(TOTAL(i), divisor)
 #define ROUNDED(i, low, high) numpool_round(TOTAL(i), divisor, low, high)
+#define ROUNDED_LONG(i, low, high) ROUNDED(i, low, high)
 #else
 #define QUOTIENT(i) ((double)(TOTAL(i)) / (double)divisor)
-#define ROUNDED(i, low, high) numpool_round_small(SUM(i), divisor, low, high)
+#define ROUNDED(i, low, high) numpool_round_small(TOTAL(i), divisor, low, high)
+#define ROUNDED_LONG(i, low, high) numpool_whole(ROUNDED(i, low, high))
 #endif
 #define INTEGER_CASE(code, type, round, low, high) \
     case code: for (ptrdiff_t i = 0; i < n; i++) ((type *)(void *)out)[i] = (type)round(i, low, high); break
-#define ROUNDED_LONG(i, low, high) numpool_round(TOTAL(i), divisor, low, high)
+
+#ifdef FITTING
+/* Whether the n sums are below 2**51. */
+ALWAYS_INLINE int FN(fit)(const char *sums, ptrdiff_t apart, ptrdiff_t n)
+{
+    int64_t bits = 0, low = 0;
+    (void)apart;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        bits |= SUM(i) ^ (SUM(i) >> 63);
+#if PARTS == 2
+        low |= SECOND(i);
+#endif
+    }
+    return bits >> (PARTS == 2 ? 18 : 51) == 0 && low >> 50 == 0;
+}
+#endif
 
 /* n of them. */
 static __attribute__((noinline, unused)) void FN(all)(int out_code, const char *sums, ptrdiff_t apart, ptrdiff_t n,
                                                       int64_t divisor, char *out)
 {
     (void)apart;
+#ifdef FITTING
+    if (FN(fit)(sums, apart, n)) {
+        NUMPOOL_JOIN(divide, FITTING, all)(out_code, sums, apart, n, divisor, out);
+        return;
+    }
+#endif
     switch (out_code) {
     case OUT_FLOAT16:
         for (ptrdiff_t i = 0; i < n; i++)
@@ -71,6 +97,7 @@ static __attribute__((noinline, unused)) void FN(all)(int out_code, const char *
 #undef SUM_SIZE
 #undef PARTS
 #undef SUMS_ARE_INTEGERS
+#undef FITTING
 #undef SUM
 #undef SECOND
 #undef TOTAL

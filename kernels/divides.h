@@ -7,14 +7,30 @@
 #define SUMS_ARE_INTEGERS 1
 #include "divide.h"
 
-#define DTYPE int64
+#define DTYPE int64fitting
 #define ACC int64_t
 #define SUM_SIZE 8
 #define PARTS 1
 #define SUMS_ARE_INTEGERS 1
 #include "divide.h"
 
+#define DTYPE int64
+#define FITTING int64fitting
+#define ACC int64_t
+#define SUM_SIZE 8
+#define PARTS 1
+#define SUMS_ARE_INTEGERS 1
+#include "divide.h"
+
+#define DTYPE int64pairsfitting
+#define ACC int64_t
+#define SUM_SIZE 8
+#define PARTS 2
+#define SUMS_ARE_INTEGERS 1
+#include "divide.h"
+
 #define DTYPE int64pairs
+#define FITTING int64pairsfitting
 #define ACC int64_t
 #define SUM_SIZE 8
 #define PARTS 2

@@ -65,7 +65,12 @@ ALWAYS_INLINE FN(vec) FN(near)(FN(vec) x, ACC by)
         return __builtin_convertvector((longs)near - (longs)((doubles){0} + 0x1.8p52), FN(vec));
     }
 #endif
-    const FN(real) near = __builtin_convertvector(x, FN(real)) * ((REAL)1 / (REAL)by) + ROUNDING;
+#if ACC_SIZE == 4
+    const FN(real) whole = __builtin_convertvector(x, FN(real));
+#else /* as numpool_real */
+    const FN(real) whole = (FN(real))(x + (FN(vec))((FN(real)){0} + ROUNDING)) - ROUNDING;
+#endif
+    const FN(real) near = whole * ((REAL)1 / (REAL)by) + ROUNDING;
     return (FN(vec))near - (FN(vec))((FN(real)){0} + ROUNDING);
 }
 

@@ -37,10 +37,26 @@ static inline __attribute__((unused)) __int128 numpool_round(__int128 sum, int64
     return whole < low ? low : whole > high ? high : whole;
 }
 
-/* The same for |sum| < 2**31, where the double quotient lies on the right side of every half. */
-ALWAYS_INLINE double numpool_round_small(int32_t sum, int64_t by, double low, double high)
+/* Integers below 2**51 as doubles, and back: AVX2 has no instruction for it. */
+ALWAYS_INLINE double numpool_real(int64_t x)
 {
-    double whole = by ? rint((double)sum / (double)by) : 0;
+    const int64_t bits = x + 0x4338000000000000; /* 0x1.8p52 */
+    double real;
+    memcpy(&real, &bits, sizeof real);
+    return real - 0x1.8p52;
+}
+ALWAYS_INLINE int64_t numpool_whole(double x)
+{
+    int64_t bits;
+    x += 0x1.8p52;
+    memcpy(&bits, &x, sizeof bits);
+    return bits - 0x4338000000000000;
+}
+
+/* The same for |sum| < 2**51, where the double quotient lies on the right side of every half. */
+ALWAYS_INLINE double numpool_round_small(double sum, int64_t by, double low, double high)
+{
+    double whole = by ? rint(sum / (double)by) : 0;
     return whole < low ? low : whole > high ? high : whole;
 }
 #endif

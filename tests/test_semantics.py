@@ -5,6 +5,7 @@ A test here fails when its rule is broken even if every geometry of the other fi
 
 import math
 import tracemalloc
+from fractions import Fraction
 from functools import cache, partial
 from itertools import product
 
@@ -238,6 +239,18 @@ def test_integer_results_round_half_to_even_of_the_exact_quotient(base, level):
     for layout in LAYOUTS:
         x = to_layout(taps[None, :, None, :], layout)
         assert_same(avg_pool2d(x, (1, 2), layout=layout, dtype="int64").ravel(), want)
+
+
+@pytest.mark.parametrize("by", [2, 3, 6, 7])
+def test_averages_of_integers_are_exact_where_sums_outgrow_doubles(by, level):
+    sums = [sign * 2**bits + d for bits in (49, 50, 51, 53, 61) for sign in (-1, 1) for d in range(-by, by + 1)]
+    x = np.array([[s // by + (i < s % by) for i in range(by)] for s in sums])
+    for some in (slice(None), *(slice(i, i + 2 * by + 1) for i in range(0, len(sums), 2 * by + 1))):
+        for layout in LAYOUTS:
+            planes = to_layout(x[some][None, :, None, :], layout)
+            assert_same(avg_pool2d(planes, (1, by), layout=layout).ravel(), np.array([s / by for s in sums[some]]))
+            whole = np.array([round(Fraction(s, by)) for s in sums[some]])
+            assert_same(avg_pool2d(planes, (1, by), layout=layout, dtype="int64").ravel(), whole)
 
 
 @pytest.mark.parametrize("dtype", [name for name in DTYPES if name not in (*FLOATS, "bool", "int64", "uint64")])

@@ -48,15 +48,15 @@ TALL_BYTES = 64 * 1024
 TALL_LANES = 256
 # A wide window of an average is running sums where it would else be more taps than this. Bytes of scratch rows of a
 # block of them that is taller than a window, at most, and of one row: taller blocks and longer rows repeat fewer sums.
-LEAST_RUN, LEAST_ROLLED = 8, 5
+LEAST_RUN, LEAST_ROLLED = 7, 5
 RUN_BYTES = 512 * 1024
 MOST_RUN_BYTES = 1024 * 1024
 RUN_ROW_BYTES = 64 * 1024
 # Bytes of the scratch of windows whose sums roll, and how many times a window's rows a block of theirs has at most.
 ROLL_BYTES = 128 * 1024
 ROLL_ROWS = 4
-# Taps of a window of bytes up to which it is added up in 16 bits.
-MOST_SHORT = 128
+# Taps of a window of bytes, and of its sides, up to which it is added up in 16 bits.
+MOST_SHORT, MOST_SHORT_SIDE = 128, 8
 
 # --- indices: blocks -------------------------------------------------------------------------------------------------
 

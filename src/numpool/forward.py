@@ -19,7 +19,7 @@ from numpool.arrays import (
     name_of,
     readable,
 )
-from numpool.blocks import LEAST_RUN, MOST_SHORT
+from numpool.blocks import MOST_SHORT, MOST_SHORT_SIDE
 from numpool.flatten import is_whole
 from numpool.geometry import (
     Axis,
@@ -124,10 +124,9 @@ def is_wide(source: np.dtype[Any], result: np.dtype[Any], axes: tuple[Axis, ...]
 
 
 def is_short(source: np.dtype[Any], result: np.dtype[Any], axes: tuple[Axis, ...], common: int) -> bool:
-    """Whether sums of bytes, and their means as bytes, need no more than 16 bits (see average.h). Windows beyond
-    LEAST_RUN are running sums."""
+    """Whether sums of bytes, and their means as bytes, need no more than 16 bits (see average.h)."""
     taps = prod(a.kernel for a in axes)
-    few = taps <= (common or taps) <= MOST_SHORT and max(a.kernel for a in axes) <= LEAST_RUN
+    few = taps <= (common or taps) <= MOST_SHORT and max(a.kernel for a in axes) <= MOST_SHORT_SIDE
     return few and source.itemsize == 1 and result == source
 
 
