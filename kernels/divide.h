@@ -25,7 +25,7 @@ ALWAYS_INLINE double FN(total)(double sum, double errors)
 #else
 #define QUOTIENT(i) ((double)(TOTAL(i)) / (double)divisor)
 #define ROUNDED(i, low, high) numpool_round_small(TOTAL(i), divisor, low, high)
-#define ROUNDED_LONG(i, low, high) numpool_whole(ROUNDED(i, low, high))
+#define ROUNDED_LONG(i, low, high) numpool_whole(ROUNDED(i, (double)(low), (double)(high)))
 #endif
 #define INTEGER_CASE(code, type, round, low, high) \
     case code: for (ptrdiff_t i = 0; i < n; i++) ((type *)(void *)out)[i] = (type)round(i, low, high); break

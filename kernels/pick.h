@@ -8,7 +8,6 @@
  *   PICK_BESIDE     a column beside the image                 PICK_LOAD(p)   a vector of elements as accumulators */
 #define MOST_PICKED NUMPOOL_TALL /* taps, of which one tree is made */
 #define PICK_FETCHED 512 /* bytes of a row from which on rows are fetched ahead: the processor does so with shorter ones */
-#define PICK_LONG 2048
 #define PICK_BESIDE_AT (2 * LANES - 2)
 #define PICK_NOTHING_AT (2 * LANES - 1)
 
@@ -49,9 +48,9 @@ static int FN(picks)(const numpool_job *job, const numpool_tile *tile)
            && (w->table || (w->kernel < LEAST_JOINED && !(w->kernel == 4 && w->stride == 4 && 2 * w->out >= LANES)));
 }
 
-static ptrdiff_t FN(pick_bytes)(const numpool_job *job, const numpool_tile *tile)
+ALWAYS_INLINE ptrdiff_t FN(most_units)(const numpool_job *job, const numpool_tile *tile)
 {
-    return ((tile->col1 - tile->col0 - 1) / FN(windows_of_unit)(&job->w) + 1) * sizeof(FN(unit));
+    return (tile->col1 - tile->col0 - 1) / FN(windows_of_unit)(&job->w) + 1;
 }
 
 /* The units of a tile's columns. Returns how many there are. */
@@ -109,53 +108,77 @@ ALWAYS_INLINE FN(vec) FN(pick_rows)(const FN(unit) *unit, const char *p, ptrdiff
     }
 }
 
-/* Rows of a window, from a unit's first column on. */
+/* The rows that the windows of an output row read: how far from the image's first, how many; and their part of a divisor. */
 typedef struct {
-    const char *at;
-    ptrdiff_t step, rows;
-} FN(lines_of_window);
+    ptrdiff_t at, rows;
+    ACC count;
+} FN(reading);
 
-/* The same as copies, where vectors would reach over the end of the array; where there is no row, one beside the image. */
-static __attribute__((noinline)) FN(lines_of_window) FN(copied_lines)(FN(lines_of_window) given, ptrdiff_t bytes, char *copy)
+/* Those of some output rows, from `first` on, and again from a plane's first. */
+static void FN(make_readings)(const numpool_job *job, ptrdiff_t first, ptrdiff_t n, FN(reading) *reading)
+{
+    for (ptrdiff_t i = 0, r = first; i < n; i++, r = r + 1 == job->h.out ? 0 : r + 1) {
+        const numpool_window window = numpool_clip(&job->h, r);
+        reading[i] = (FN(reading)){window.first * job->x.row, window.taps, (ACC)numpool_count(&job->h, r, job->count_padding)};
+    }
+}
+
+/* The rows of one unit as copies, where vectors would reach over the end of the array; where there is no row, one beside the
+ * image. Returns their number. */
+static __attribute__((noinline)) ptrdiff_t FN(copy_reading)(const char *from, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t bytes,
+                                                          char *copy)
 {
     const ptrdiff_t room = 2 * LANES * ELEM_SIZE;
     const ELEM beside = PICK_BESIDE;
-    for (ptrdiff_t t = 0; t < given.rows; t++)
-        memcpy(copy + t * room, given.at + t * given.step, bytes);
-    for (ptrdiff_t i = 0; given.rows == 0 && i < room; i += ELEM_SIZE)
+    for (ptrdiff_t t = 0; t < rows; t++)
+        memcpy(copy + t * room, from + t * step, bytes);
+    for (ptrdiff_t i = 0; rows == 0 && i < room; i += ELEM_SIZE)
         memcpy(copy + i, &beside, ELEM_SIZE);
-    return (FN(lines_of_window)){copy, room, numpool_max(given.rows, 1)};
+    return numpool_max(rows, 1);
 }
 
-/* The windows of a unit in the output rows of a tile. Whole vectors may be stored below `limit`, or to the end of a row. */
-static void FN(pick_unit)(const numpool_job *job, const numpool_tile *tile, const FN(unit) *unit, const char *limit)
+/* The windows of the units in the output rows of a tile, unit after unit of each row: a vector may spill over those behind it,
+ * below the tile's limit, or to the end of its columns. */
+static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scratch)
 {
-    const ptrdiff_t step = job->h.step * job->x.row, exist = numpool_min(2 * LANES, job->w.in - unit->low) * ELEM_SIZE;
+    const ptrdiff_t step = job->h.step * job->x.row, room = 2 * LANES * ELEM_SIZE, high = job->h.out;
+    const ptrdiff_t different = numpool_min(high, tile->row1 - tile->row0), cols = tile->col1;
     const ptrdiff_t fresh = job->x.end - job->x.data > NUMPOOL_NEAR && job->x.row >= PICK_FETCHED ? job->h.stride : 0;
-    const int each = job->w.table && DIVIDES_EACH(job);
+    const int each = job->w.table && DIVIDES_EACH(job), few = job->w.kernel <= 4;
     const numpool_fold fold = {.job = job, .by = numpool_by_of(each ? 1 : job->divisor)}, *f = &fold;
-    char copy[MOST_PICKED * 2 * LANES * ELEM_SIZE];
+    const char *const end = job->x.end, *const limit = tile->limit, *image = NULL;
+    char copy[MOST_PICKED * 2 * LANES * ELEM_SIZE], *out = NULL;
+    FN(unit) *const units = (FN(unit) *)(void *)scratch;
+    const FN(unit) *const end_of_units = units + FN(make_units)(job, tile, units);
+    FN(reading) *const first = (FN(reading) *)(void *)(units + FN(most_units)(job, tile)), *reading = first;
+    FN(make_readings)(job, tile->row0 % high, different, first);
     (void)f;
-    for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
-        const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
-        next = numpool_min(tile->row1, row - first + job->h.out);
-        const char *image = job->x.data + numpool_lead(job, job->x.lead, plane) + unit->low * ELEM_SIZE;
-        char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row;
-        for (ptrdiff_t r = first; r < first + next - row; r++, out += job->y.row) {
-            const numpool_window window = numpool_clip(&job->h, r);
-            FN(lines_of_window) lines = {image + window.first * job->x.row, step, window.taps};
-            const char *end = lines.at + numpool_max(0, (lines.rows - 1) * step) + 2 * LANES * ELEM_SIZE;
-            for (ptrdiff_t t = numpool_max(0, lines.rows - fresh); fresh && t < lines.rows; t++)
+    for (ptrdiff_t row = tile->row0, below = row; row < tile->row1; row++, out += job->y.row, reading++) {
+        if (reading == first + different)
+            reading = first;
+        if (row == below) { /* another plane */
+            const ptrdiff_t plane = row / high;
+            image = job->x.data + numpool_lead(job, job->x.lead, plane);
+            out = job->y.data + numpool_lead(job, job->y.lead, plane) + (row - plane * high) * job->y.row;
+            below = (plane + 1) * high;
+        }
+        for (const FN(unit) *unit = units; unit < end_of_units; unit++) {
+            const char *from = image + reading->at + unit->low * ELEM_SIZE;
+            const ptrdiff_t exist = numpool_min(2 * LANES, job->w.in - unit->low) * ELEM_SIZE;
+            ptrdiff_t rows = reading->rows, apart = step;
+            for (ptrdiff_t t = numpool_max(0, rows - fresh); fresh && t < rows; t++)
                 for (ptrdiff_t i = 0; i < exist; i += 64)
-                    __builtin_prefetch(lines.at + t * step + PREFETCH_FURTHER + i);
-            if (lines.rows == 0 || end > job->x.end)
-                lines = FN(copied_lines)(lines, exist, copy);
-            FN(vec) x = job->w.kernel <= 4 ? FN(pick_rows)(unit, lines.at, lines.step, lines.rows, 4)
-                                           : FN(pick_rows)(unit, lines.at, lines.step, lines.rows, 8);
+                    __builtin_prefetch(from + t * step + PREFETCH_FURTHER + i);
+            if (rows == 0 || end - from < (rows - 1) * step + room) {
+                rows = FN(copy_reading)(from, step, rows, exist, copy);
+                from = copy;
+                apart = room;
+            }
+            FN(vec) x = few ? FN(pick_rows)(unit, from, apart, rows, 4) : FN(pick_rows)(unit, from, apart, rows, 8);
             if (each)
-                x /= unit->counts * (ACC)numpool_count(&job->h, r, job->count_padding);
+                x /= unit->counts * reading->count;
             char *to = out + unit->first * ELEM_SIZE;
-            if (to + LANES * ELEM_SIZE <= limit || unit->first + LANES <= tile->col1) {
+            if (limit - to >= LANES * ELEM_SIZE || unit->first + LANES <= cols) {
                 PUT_RESULT(to, x, f);
             } else {
                 char last[VECTOR_BYTES];
@@ -166,15 +189,8 @@ static void FN(pick_unit)(const numpool_job *job, const numpool_tile *tile, cons
     }
 }
 
-static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+static ptrdiff_t FN(pick_bytes)(const numpool_job *job, const numpool_tile *tile)
 {
-    FN(unit) *const unit = (FN(unit) *)(void *)scratch;
-    const ptrdiff_t units = FN(make_units)(job, tile, unit);
-    const ptrdiff_t rows = job->x.row >= PICK_LONG ? 1 : tile->row1 - tile->row0; /* long rows one after the other */
-    numpool_tile some = *tile;
-    for (some.row0 = tile->row0; some.row0 < tile->row1; some.row0 = some.row1) {
-        some.row1 = some.row0 + rows;
-        for (ptrdiff_t u = 0; u < units; u++) /* others would spill over what the first made of the next row */
-            FN(pick_unit)(job, &some, unit + u, u == 0 ? tile->limit : NULL);
-    }
+    const ptrdiff_t rows = numpool_min(job->h.out, tile->row1 - tile->row0);
+    return FN(most_units)(job, tile) * sizeof(FN(unit)) + rows * sizeof(FN(reading));
 }

@@ -258,7 +258,8 @@ def test_integer_means_are_exact_in_every_stage(dtype):
     rng, ends = np.random.default_rng(0), np.iinfo(dtype)
     few = rng.integers(0, 3, (2, 17, 50, 61)).astype(dtype)  # many quotients are halves
     for x in (few, rng.integers(ends.min, ends.max, few.shape, dtype, True), np.full_like(few, ends.max)):
-        for k, s, p in [(2, 2, 0), (2, 1, 1), (3, 1, 1), (3, 2, 1), (6, 1, 0), (4, 2, 1), ((1, 6), 3, 0), (14, 1, 2), ((40, 42), 1, 0)]:
+        for k, s, p in [(2, 2, 0), (2, 1, 1), (3, 1, 1), (3, 2, 1), (6, 1, 0), (4, 2, 1),
+                        ((1, 6), 3, 0), (14, 1, 2), ((40, 42), 1, 0)]:  # fmt: skip
             for padded in (True, False):
                 rows, cols = reference.pair(k)
                 h, w = (range(0, n + 2 * p - m + 1, reference.pair(s)[0]) for n, m in zip(x.shape[2:], (rows, cols)))
