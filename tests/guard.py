@@ -187,9 +187,9 @@ def fuzz(threads, dtype):
     pixels do half of the time, and else where it pays.
     """
     import numpool
-    from numpool import _kernels, blocks
+    from numpool import _kernels, turning
 
-    pays, always = blocks.pays, lambda *args: True
+    pays, always = turning.pays, lambda *args: True
     rng = np.random.default_rng(2014)
     arenas = [Arena() for _ in range(4)]
 
@@ -215,7 +215,7 @@ def fuzz(threads, dtype):
 
     def choose():
         """Whether planes become lanes from now on."""
-        blocks.pays = rng.choice([always, pays])
+        turning.pays = rng.choice([always, pays])
         _kernels.forget()
 
     for (kernel, stride, padding, dilation, ceil), layout, height, width, channels in cases(threads, dtype):

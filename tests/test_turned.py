@@ -1,6 +1,6 @@
 """Planes as the lanes of pixels (kernels/planes.h): the results are those of planes left as they are, to the last bit.
 
-Whether a call goes so is `blocks.pays`; here it is yes or no for all that can.
+Whether a call goes so is `turning.pays`; here it is yes or no for all that can.
 """
 
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import pytest
 from cases import AVG_CASES, CASES, CORE, DTYPES, INDICES, LAYOUTS_OF, LINES, STORAGES, VOLUMES, bits, special_data
 
 import numpool
-from numpool import _kernels, backward, blocks, forward, geometry, plan, spec
+from numpool import _kernels, backward, forward, geometry, plan, spec, turning
 
 # N and C: fewer planes than a group of any dtype, one more than a group, groups and some more
 PLANES = ((1, 1), (1, 7), (5, 13), (2, 40))
@@ -18,7 +18,7 @@ each_case = pytest.mark.parametrize("case", CASES + LINES + VOLUMES, ids=str)
 
 
 @contextmanager
-def turning(monkeypatch, wanted):
+def planes_turned(monkeypatch, wanted):
     """Every call that can turn its planes does, or none does; "strips": few rows at once. Yields the plans made."""
     made, make = [], spec.make_spec
 
@@ -27,7 +27,7 @@ def turning(monkeypatch, wanted):
         return made[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(blocks, "pays", lambda *args: bool(wanted))
+        patch.setattr(turning, "pays", lambda *args: bool(wanted))
         if wanted == "strips":
             patch.setattr(spec, "STRIP_BYTES", 1)
             patch.setattr(spec, "ACROSS_BYTES", 1)
@@ -43,7 +43,7 @@ def both(monkeypatch, call, turned=True):
     it can go so."""
     results = []
     for wanted in (False, True, "strips"):
-        with turning(monkeypatch, wanted) as made:
+        with planes_turned(monkeypatch, wanted) as made:
             result = call()
         assert turned is None or any(spec["turned"] is not None for spec in made) == (bool(wanted) and turned)
         results.append(result if isinstance(result, tuple) else (result,))
@@ -183,7 +183,7 @@ def test_gradients_of_adaptive_averages_go_one_axis_after_the_other(monkeypatch,
         axes = geometry.adaptive_windows(known, layout, output)
         want = plan.perform(backward.spread_of(grad, known, layout, axes), None, ())[0]
         for wanted in (False, True, "strips"):
-            with turning(monkeypatch, wanted):
+            with planes_turned(monkeypatch, wanted):
                 for out in (None, np.empty(known, dtype)):
                     got = numpool.adaptive_avg_pool2d_backward(grad, known, layout=layout, out=out)
                     assert bits(got) == bits(want)

@@ -21,7 +21,6 @@ from numpool.arrays import (
     readable,
     sum_dtype,
 )
-from numpool.blocks import is_turned
 from numpool.flatten import LEAST_LANES, is_copy, is_whole
 from numpool.forward import average_of, common_divisor, is_wide, words_of
 from numpool.geometry import (
@@ -37,6 +36,7 @@ from numpool.geometry import (
 from numpool.indices import Indices
 from numpool.plan import Call, Check, perform, pool
 from numpool.spec import Pooling, make_spec, named
+from numpool.turning import is_turned
 
 # Planes of which NumPy divides by the counts of their windows at once, at most.
 MOST_TOGETHER = 64

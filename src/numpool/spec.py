@@ -16,21 +16,11 @@ from typing import Any, NamedTuple
 
 from numpool import _kernels
 from numpool.arrays import FLOATS, Header, Lying, Place, Result, Shape, extent, name_of
-from numpool.blocks import (
-    ACROSS_BYTES,
-    LEAST_LONE_ROWS,
-    STRIP_BYTES,
-    axis_words,
-    blocks,
-    crosswise_block,
-    is_ordered,
-    is_turned,
-    rows_read,
-    strips,
-)
+from numpool.blocks import LEAST_LONE_ROWS, axis_words, blocks, crosswise_block
 from numpool.flatten import LEAST_COLUMNS, LEAST_LANES, LEAST_LINE, flatten, is_lone
 from numpool.geometry import UNIT, Axis, number_of_tables
 from numpool.indices import Indices
+from numpool.turning import ACROSS_BYTES, STRIP_BYTES, is_ordered, is_turned, rows_read, strips
 
 # The order of enum numpool_out (job.h): number types that an average can be written as.
 OUTS = (*FLOATS, "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
