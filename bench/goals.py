@@ -331,6 +331,7 @@ GOALS = [
     goal("backward, k = s, DRAM: of the roof", of_roof, cases=TRAINED, ops=BACKWARD, keep=tiles_in_dram, least=0.9),
     goal("stride 1, k101: over k3", wider, most=2.5),
     goal("stride 1, k3 to k201: OpenCV, scipy over ours", ahead, cases=WINDOWS, peers=FILTERS, least=1),
+    goal("uint8, k3 to k201: OpenCV, scipy over ours", ahead, cases=WINDOWS, peers=FILTERS, dtype="uint8", least=1),
     goal("global, 7x7 to 2048x2048: of reading once", of_roof, cases=GLOBALS, roof=reading, least=0.8),
     goal("global average: ulps from the truth", global_errors, most=4),
     goal("uint8, int8 max, L3: over float32", instead, cases=ALL, changes=BYTES, keep=in_l3, ops=["max"], most=0.4),
