@@ -1,6 +1,7 @@
 /* Template: sums over a divisor, to every number type that an average can have. The includer defines DTYPE (the sums' name),
  * ACC, SUM_SIZE (its bytes), SUMS_ARE_INTEGERS and PARTS: two parts are high and low 32 bits, or a sum and its rounding errors.
- * FITTING, of 64-bit integers: the name for those below 2**51, which have it not: they and their quotients are doubles. */
+ * FITTING, of 64-bit integers: the name under which this file is included for sums below 2**51, without the word: they and their
+ * quotients are doubles. */
 #define OPERATION divide
 
 #define SUM(i) (((const ACC *)(const void *)sums)[i])

@@ -16,8 +16,8 @@
  *   THROUGH               if there is FN(through), vertical windows of at most so many rows to results
  *   PICKS, CROSSWISE      if pick.h and crosswise.h are for it
  *   LONE                  if there is FN(lone), for one window a row of single lanes
- *   RUNNING_WIDE          if there is FN(run) (running.h), ROLLS if its sums roll; RUNS_ACROSS if turned.h, TRANSPOSE_NOTHING if transpose.h, and
- *                         SLIDES if slide.h is included */
+ *   RUNNING_WIDE          if there is FN(run) (running.h), ROLLS if its sums roll; RUNS_ACROSS if turned.h,
+ *                         TRANSPOSE_NOTHING if transpose.h, and SLIDES if slide.h is included */
 
 /* The identity to so many bytes, and to the rest of the last vector. */
 ALWAYS_INLINE void FN(fill_rows)(char *p, ptrdiff_t bytes, ptrdiff_t apart)
@@ -330,7 +330,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
 #ifdef IN_PLACE
     const int in_place = FN(rows_are_sums)(job);
 #endif
-    const int rolls = FN(rolls)(job) && job->h.running;
+    const int rolls_down = FN(rolls)(job) && job->h.running;
     for (ptrdiff_t row = tile->row0, next; row < tile->row1; row = next) {
         const ptrdiff_t plane = row / job->h.out, first = row % job->h.out;
         char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row
@@ -342,7 +342,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             next = numpool_min(next, row + below / job->y.row + 1);
         next = numpool_min(next, row + room.rows);
         const ptrdiff_t last = first + next - row;
-        const int going = rolls && first > 0 && row > tile->row0;
+        const int going = rolls_down && first > 0 && row > tile->row0;
         const char *from = job->x.data + numpool_lead(job, job->x.lead, plane);
         const numpool_window slabs = numpool_slabs(job, plane);
         const ptrdiff_t step = job->d.step * job->x.slab;
@@ -381,7 +381,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
             FN(windows)(job, tile, &job->h, from + i * step, first, last, other, pitch, results_apart, 0);
             FN(join)(job, sums, other, (last - first) * pitch, results_apart);
         }
-        for (ptrdiff_t part = 0; part < PARTS && rolls; part++)
+        for (ptrdiff_t part = 0; part < PARTS && rolls_down; part++)
             memcpy(sums - pitch + part * results_apart, sums + (last - first - 1) * pitch + part * results_apart, pitch);
 #ifdef RUNS_ACROSS
         if (room.lone)

@@ -21,7 +21,7 @@ typedef struct {
     const ptrdiff_t *table; /* then n windows cover at most (n - 1)*stride + kernel positions */
     ptrdiff_t passes; /* 1: all taps at once */
     const numpool_pass *pass;
-    int running; /* windows as two running folds, see running.h */
+    int running; /* windows as two running folds, or sums that roll, see running.h */
 } numpool_axis;
 
 typedef struct {

@@ -178,7 +178,7 @@ static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scr
             if (each)
                 x /= unit->counts * reading->count;
             char *to = out + unit->first * ELEM_SIZE;
-            if (limit - to >= LANES * ELEM_SIZE || unit->first + LANES <= cols) {
+            if ((limit && limit - to >= LANES * ELEM_SIZE) || unit->first + LANES <= cols) {
                 PUT_RESULT(to, x, f);
             } else {
                 char last[VECTOR_BYTES];

@@ -64,13 +64,11 @@ ALWAYS_INLINE FN(vec) FN(near)(FN(vec) x, ACC by)
         const doubles near = __builtin_convertvector(x, doubles) * (1 / (double)by) + 0x1.8p52;
         return __builtin_convertvector((longs)near - (longs)((doubles){0} + 0x1.8p52), FN(vec));
     }
+    const FN(real) real = __builtin_convertvector(x, FN(real));
+#else
+    const FN(real) real = (FN(real))(x + (FN(vec))((FN(real)){0} + ROUNDING)) - ROUNDING; /* as numpool_real */
 #endif
-#if ACC_SIZE == 4
-    const FN(real) whole = __builtin_convertvector(x, FN(real));
-#else /* as numpool_real */
-    const FN(real) whole = (FN(real))(x + (FN(vec))((FN(real)){0} + ROUNDING)) - ROUNDING;
-#endif
-    const FN(real) near = whole * ((REAL)1 / (REAL)by) + ROUNDING;
+    const FN(real) near = real * ((REAL)1 / (REAL)by) + ROUNDING;
     return (FN(vec))near - (FN(vec))((FN(real)){0} + ROUNDING);
 }
 

@@ -53,7 +53,7 @@ ALWAYS_INLINE int64_t numpool_whole(double x)
     return bits - 0x4338000000000000;
 }
 
-/* The same for |sum| < 2**51, where the double quotient lies on the right side of every half. */
+/* As numpool_round for |sum| < 2**51, where the double quotient lies on the right side of every half. */
 ALWAYS_INLINE double numpool_round_small(double sum, int64_t by, double low, double high)
 {
     double whole = by ? rint(sum / (double)by) : 0;

@@ -9,11 +9,12 @@
  *
  * (van Herk 1992, Gil & Werman 1993, of maxima). Nothing is ever subtracted: NaN and inf stay in the windows that hold
  * them. The cuts lie at multiples of the kernel from the first window's start: the order of additions depends on the
- * window's number, never on the level, the layout, the tile or the thread. Sums: only of integers and in wide
- * accumulators, which many additions in a row do not harm. Extremes: only down columns; across rows, passes are faster.
+ * window's number, never on the level, the layout, the tile or the thread. Sums: only in wide accumulators, which many
+ * additions in a row do not harm. Extremes: only down columns; across rows, passes are faster.
  *
- * The includer defines STAGE, STEP, LANES, PARTS, SOURCE_SIZE, TAP(p, apart), a vector of the source as FN(vec), and RUNNING_WIDE, the vectors
- * done together; FN(load_parts)(p, apart) and FN(store)(p, x, apart), of accumulators; FN(nothing)(), the identity. */
+ * The includer defines STAGE, STEP, LANES, PARTS, SOURCE_SIZE, TAP(p, apart), a vector of the source as FN(vec), and
+ * RUNNING_WIDE, the vectors done together; FN(load_parts)(p, apart) and FN(store)(p, x, apart), of accumulators;
+ * FN(nothing)(), the identity; ROLLS, where FN(less)(a, b) is a difference. */
 #define STAGE_NAME(part) NUMPOOL_CAT(FN(STAGE), _##part)
 #define LOAD_ STAGE_NAME(load)
 #define STORE_ STAGE_NAME(store)

@@ -51,7 +51,8 @@ LEAST_RUN, LEAST_ROLLED = 7, 5
 RUN_BYTES = 512 * 1024
 MOST_RUN_BYTES = 1024 * 1024
 RUN_ROW_BYTES = 64 * 1024
-# Bytes of the scratch of windows whose sums roll, and how many times a window's rows a block of theirs has at most.
+# Bytes of the scratch of windows whose sums roll, where they leave room for columns enough, and how many times the rows
+# of a window a block of theirs has at most.
 ROLL_BYTES = 128 * 1024
 ROLL_ROWS = 4
 # Taps of a window of bytes, and of its sides, up to which it is added up in 16 bits.
@@ -231,7 +232,7 @@ def blocks(
     down = runs(h, operation, dtype, True)
     if down or runs(w, operation, dtype, False):
         if rolls(operation, dtype) and not deep:
-            return {"block": (*rolled_block(h, w, some * size, size, rows), some)}
+            return {"block": (*rolled_block(h, w, some * size, min(size, 8), rows), some)}
         if operation in ("max", "min"):
             some = min(some, TALL_LANES // size)
         cols = min(w.out, max(w.extent, (RUN_ROW_BYTES // (some * size) - w.extent) // w.stride + 1))
@@ -259,7 +260,7 @@ def blocks(
 
 def rolled_block(h: Axis, w: Axis, pixel_bytes: int, size: int, rows: int) -> tuple[int, int]:
     """Rows and columns of windows whose sums roll: scratch has a few rows of them, whatever the block's, of which the
-    first costs as much as a window has rows."""
+    first costs as much as a window has rows. `size`: bytes of one part of a sum."""
     at_once = 2 * _kernels.vector_bytes() // size + 1
     fit = ROLL_BYTES // (at_once * pixel_bytes)
     cols = min(w.out, max(4 * w.extent, fit - w.extent) // w.stride + 1)
