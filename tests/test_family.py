@@ -13,6 +13,7 @@ import pytest
 from cases import (
     DTYPES,
     FLOATS,
+    IMAGES,
     INDICES,
     LAYOUTS_OF,
     LINES,
@@ -65,7 +66,7 @@ def extreme(case, name, index="plane", layout=None):
 
 
 @pytest.mark.parametrize("op", EXTREMES)
-@each_case
+@pytest.mark.parametrize("case", LINES + VOLUMES + IMAGES, ids=str)
 def test_extreme_of_lines_and_volumes_equals_reference(case, op):
     name = f"{op}_pool{case.rank}d"
     x, _, (want, where) = extreme(case, name)
@@ -112,6 +113,16 @@ def test_average_of_lines_and_volumes_and_its_gradient_equal_reference(case, rul
         for _ in levels():
             assert_same(getattr(numpool, name)(a, **args), want)
             assert_same(getattr(numpool, f"{name}_backward")(b, a.shape, **args), back)
+
+
+@pytest.mark.parametrize("case", IMAGES, ids=str)
+def test_average_of_volumes_by_images_equals_reference(case):
+    x = exact_data(case.shape, "float32", np.random.default_rng(0), case.kernel_size**3)
+    for layout in LAYOUTS_OF[case.rank]:
+        a = to_layout(x, layout)
+        want = family_reference.avg_pool3d(a, layout=layout, **case.avg_args)
+        for _ in levels():
+            assert_same(numpool.avg_pool3d(a, layout=layout, **case.avg_args), want)
 
 
 @pytest.mark.parametrize("result", [name for name in DTYPES if name != "bool"])
