@@ -181,7 +181,7 @@ static FN(room) FN(room_of)(const numpool_job *job, const numpool_tile *tile)
 {
     const ptrdiff_t cols = tile->col1 - tile->col0, lanes = tile->lane1 - tile->lane0;
     const int rolls = FN(rolls)(job);
-    const ptrdiff_t at_once = numpool_min(tile->row1 - tile->row0, rolls ? 2 * LANES : PTRDIFF_MAX), rows = at_once + rolls;
+    const ptrdiff_t at_once = numpool_min(tile->row1 - tile->row0, rolls ? NUMPOOL_ROLLED * LANES : PTRDIFF_MAX), rows = at_once + rolls;
     const ptrdiff_t span = job->parts ? numpool_min(job->w.kernel, NUMPOOL_PART)
                            : (cols - 1) * job->w.stride + (job->w.kernel - 1) * job->w.step + 1;
     const ptrdiff_t left = job->parts ? 0 : numpool_max(0, job->w.before - tile->col0 * job->w.stride) * lanes * ACC_SIZE;

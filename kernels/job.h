@@ -190,6 +190,9 @@ typedef struct {
 #define NUMPOOL_BUSY(lanes) ((lanes) < 16 ? 88 : 60)
 #define NUMPOOL_FIVE_BUSIER 10 /* how many more of windows of 5 x 5 */
 
+/* Vectors of rows of sums that roll at once, as many rows as these have lanes (forward.h). */
+#define NUMPOOL_ROLLED 2
+
 /* Windows of a unit (pick.h) that are worth two vectors. */
 #define NUMPOOL_LEAST_PICKED 3
 

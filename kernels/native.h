@@ -141,8 +141,8 @@ ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
 #define NATIVE_HIGH_2(a, b) _mm_mulhi_epu16((__m128i)(a), (__m128i)(b))
 #endif
 
-/* Vectors of int32, and of int64, as bytes: GCC 12 goes by way of int16 and the stack, or of single registers, 15 cycles
- * instead of 2 */
+/* Vectors of int32, and of int64, as bytes: GCC 12 goes by way of int16 and the stack, 15 cycles instead of 2; with AVX2 element
+ * by element, 32 instructions instead of 4 */
 #if VECTOR_BYTES == 64
 #define NATIVE_BYTES_4(p, x) _mm_storeu_si128((__m128i *)(p), _mm512_cvtepi32_epi8((__m512i)(x)))
 #define NATIVE_BYTES_8(p, x) _mm_storel_epi64((__m128i *)(p), _mm512_cvtepi64_epi8((__m512i)(x)))
@@ -162,7 +162,7 @@ ALWAYS_INLINE void numpool_bytes_8(void *p, __m256i x)
 }
 #endif
 
-/* So many bytes from p, signed (0) or not (1), as a vector of int32: GCC 12 takes 8 instructions instead of 1 */
+/* So many bytes from p, signed (0) or not (1), as a vector of int32: GCC 12 takes 9 instructions instead of 1 */
 #if VECTOR_BYTES == 64
 #define NATIVE_INTS_0(p) _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #define NATIVE_INTS_1(p) _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p)))

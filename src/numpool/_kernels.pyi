@@ -13,6 +13,7 @@ FIVE_LANES: int
 LEAST_PICKED: int
 NARROW: int
 PART: int
+ROLLED: int
 SMALL_ROWS: int
 TALL: int
 TURNED: int

@@ -261,11 +261,11 @@ def blocks(
 def rolled_block(h: Axis, w: Axis, pixel_bytes: int, size: int, rows: int) -> tuple[int, int]:
     """Rows and columns of windows whose sums roll: scratch has a few rows of them, whatever the block's, of which the
     first costs as much as a window has rows. `size`: bytes of one part of a sum."""
-    at_once = 2 * _kernels.vector_bytes() // size + 1
-    fit = ROLL_BYTES // (at_once * pixel_bytes)
+    at_once = _kernels.ROLLED * _kernels.vector_bytes() // size
+    fit = ROLL_BYTES // ((at_once + 1) * pixel_bytes)  # and the row before them
     cols = min(w.out, max(4 * w.extent, fit - w.extent) // w.stride + 1)
     high = max(h.kernel, min(ROLL_ROWS * h.kernel, rows // LEAST_BLOCKS))
-    return max(at_once - 1, high), -(-w.out // -(-w.out // cols))
+    return max(at_once, high), -(-w.out // -(-w.out // cols))
 
 
 def folds_slabs(operation: str, dtype: str, axes: tuple[Axis, ...], divisor: int) -> bool:
