@@ -28,8 +28,10 @@ static int FN(fold_in_place)(const numpool_job *job, const numpool_tile *tile, c
     (void)out;
 #ifdef LINES
     if (cols == 1 && window.taps >= LANES) {
+        f.dst = out;
+        f.dst_pitch = job->y.row;
         FN(lines)(&f);
-        return FN(sums_folded);
+        return FN(results_folded);
     }
 #endif
 #ifdef TRANSPOSE_NOTHING

@@ -355,14 +355,15 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         if (folded != FN(nothing_folded))
             continue;
 #endif
-        if (job->parts) {
+        for (ptrdiff_t r = first; job->parts && r < last; r++, out += job->y.row) {
             if (!slabs.taps)
                 FN(fill)(results, lanes, results_apart);
             for (ptrdiff_t i = 0; i < slabs.taps; i++)
-                FN(in_parts)(job, tile, from + i * step, first, sums, pitch, results_apart, results, i > 0);
-            FN(finish)(job, tile, plane, first, last, results, out_pitch, results_apart, out);
-            continue;
+                FN(in_parts)(job, tile, from + i * step, r, sums, pitch, results_apart, results, i > 0);
+            FN(finish)(job, tile, plane, r, r + 1, results, out_pitch, results_apart, out);
         }
+        if (job->parts)
+            continue;
 #ifdef THROUGH
         if (through && !exact) {
             FN(go_through)(job, tile, from, first, last, out);

@@ -13,26 +13,33 @@ ALWAYS_INLINE FN(tree) FN(tree_pairs)(FN(tree) a, FN(tree) b)
 #endif
 }
 
-/* The first n elements at p, if there are any, and then some that change no sum. */
-static __attribute__((noinline)) FN(tree) FN(load_some)(const char *p, ptrdiff_t n)
+static __attribute__((noinline)) FN(tree) FN(load_copy)(const char *p, ptrdiff_t n)
 {
-    const ptrdiff_t some = numpool_max(0, numpool_min(n, DOWN_LANES));
     char copy[DOWN_LANES * ELEM_SIZE] = {0};
-    FN(bits) there;
-    memcpy(copy, p, some * ELEM_SIZE);
-    memcpy(&there, numpool_edge + 128 - some * 4, sizeof there);
-    return SELECT(FN(tree), FN(bits), there, FN(load_element)(copy), -(FN(tree)){0});
+    memcpy(copy, p, n * ELEM_SIZE);
+    return FN(load_element)(copy);
 }
 
-/* LONE_TAPS taps of each row from `at` on, of which `left` are there: the trees of the rows, the first of each before others. */
-ALWAYS_INLINE FN(tree) FN(lone_trees)(const char *const *row, ptrdiff_t at, ptrdiff_t left, int whole)
+/* The first n elements at p, if there are any, and then some that change no sum; nothing is read at `end` or behind. */
+ALWAYS_INLINE FN(tree) FN(load_some)(const char *p, ptrdiff_t n, const char *end)
+{
+    const ptrdiff_t some = numpool_max(0, numpool_min(n, DOWN_LANES));
+    const FN(tree) x = end - p < DOWN_LANES * ELEM_SIZE ? FN(load_copy)(p, some) : FN(load_element)(p);
+    FN(bits) there;
+    memcpy(&there, numpool_edge + 128 - some * 4, sizeof there);
+    return SELECT(FN(tree), FN(bits), there, x, -(FN(tree)){0});
+}
+
+/* LONE_TAPS taps of each row from `at` on, of which `left` are there (NULL for `end`: all): the trees of the rows, the first of
+ * each before others. */
+ALWAYS_INLINE FN(tree) FN(lone_trees)(const char *const *row, ptrdiff_t at, ptrdiff_t left, const char *end)
 {
     FN(tree) half[2];
     for (int h = 0; h < LONE_TAPS / DOWN_LANES; h++) {
         FN(tree) v[LONE_ROWS];
         for (int i = 0; i < LONE_ROWS; i++) {
             const char *p = row[i] + (at + h * DOWN_LANES) * ELEM_SIZE;
-            v[i] = whole ? FN(load_element)(p) : FN(load_some)(p, left - h * DOWN_LANES);
+            v[i] = end ? FN(load_some)(p, left - h * DOWN_LANES, end) : FN(load_element)(p);
         }
         for (int n = LONE_ROWS / 2; n > 0; n /= 2)
             for (int i = 0; i < n; i++)
@@ -74,10 +81,10 @@ static void FN(lone)(const numpool_job *job, const numpool_tile *tile, char *sum
         for (ptrdiff_t t = 0; t < whole; t += LONE_TAPS) {
             for (int i = 0; i < LONE_ROWS && ahead; i++)
                 __builtin_prefetch(row[i] + ahead + t * ELEM_SIZE);
-            sum = FN(lone_step)(sum, FN(lone_trees)(row, t, LONE_TAPS, 1));
+            sum = FN(lone_step)(sum, FN(lone_trees)(row, t, LONE_TAPS, NULL));
         }
         if (whole < window.taps)
-            sum = FN(lone_step)(sum, FN(lone_trees)(row, whole, window.taps - whole, 0));
+            sum = FN(lone_step)(sum, FN(lone_trees)(row, whole, window.taps - whole, job->x.end));
         memcpy(sums + r * ACC_SIZE, &sum, LONE_ROWS * ACC_SIZE);
     }
     char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row;

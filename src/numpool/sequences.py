@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, overload
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from numpool.backward import scattered
 from numpool.documents import document
 from numpool.forward import average_dtype
 from numpool.geometry import is_channels_last, loose_axis
-from numpool.plan import Call, deliver, perform, pool
+from numpool.plan import deliver, perform, pool
 from numpool.pooling import Array, as_key
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 SequenceLayout: TypeAlias = Literal["NCL", "NLC"]
+T = TypeVar("T")
 
 
 def sequence(x: Any, layout: Any) -> tuple[np.ndarray, str, int]:
@@ -55,10 +57,11 @@ def checked_lengths(lengths: Any, shape: tuple[int, ...], axis: int) -> np.ndarr
         raise TypeError(f"lengths must be integers; got {given.dtype}")
     if given.shape != (samples,):
         raise ValueError(f"lengths must have one entry a sample, shape ({samples},); got shape {given.shape}")
-    bad = (given < 0) | (given > most)
+    counted = given.astype(np.int64)
+    bad = counted.view(np.uint64) > most  # negative ones too
     if bad.any():
         raise ValueError(f"every length must lie between 0 and the {most} steps; got {given[bad][0]}")
-    return given.astype(np.int64)
+    return counted
 
 
 # --- k-max -----------------------------------------------------------------------------------------------------------
@@ -289,9 +292,26 @@ def dynamic_k(layer: int, layers: int, length: int, k_top: int) -> int:
 # --- over time -------------------------------------------------------------------------------------------------------
 
 
-def check_out(x: np.ndarray, results: tuple[Result, ...], out: Any) -> None:
-    """Raise what is wrong with `out`, if anything is, by the shape that the caller knows: it has no axis of steps."""
-    checked_outs(out, results, (checked_array("x", x, DTYPES),))
+Results: TypeAlias = Callable[[], tuple[Result, ...]]  # asked for where they are needed, which takes its time
+
+
+def without_steps(make: Callable[[], T], x: np.ndarray, results: Results, out: Any) -> T:
+    """What `make` makes: pooling that keeps the axis of steps, which `out` has not. What is wrong with `out` is said of
+    the shape that the caller knows."""
+    try:
+        return make()
+    except (TypeError, ValueError):
+        checked_outs(out, results(), (checked_array("x", x, DTYPES),))
+        raise
+
+
+def with_step(out: Any, axis: int) -> Any:
+    """`out` with an axis of one step."""
+    if out is None:
+        return None
+    if isinstance(out, tuple | list):
+        return tuple(with_step(o, axis) for o in out)
+    return out[(slice(None),) * axis + (None,)]
 
 
 def over_lengths(
@@ -300,24 +320,20 @@ def over_lengths(
     lengths: npt.ArrayLike,
     axis: int,
     options: tuple[Any, ...],
-    results: tuple[Result, ...],
+    results: Results,
     out: Any,
 ) -> Arrays:
     """One window over the steps of each sample that count, whose axis goes, by the part `name` of adaptive pooling;
     `options` are that part's arguments."""
     counted = checked_lengths(lengths, x.shape, axis)
+    if x.size == 0:
+        return checked_outs(out, results(), (x,)) or tuple(np.empty(r.shape, r.dtype) for r in results())
     windows = np.zeros((len(counted), 1, 2), np.int64)
     windows[:, 0, 1] = counted
-
-    def compute(outs: Arrays | None) -> Arrays:
-        if 0 in results[0].shape:
-            return outs or tuple(np.empty(r.shape, r.dtype) for r in results)
-        given = tuple(o[(slice(None),) * axis + (None,)] for o in outs) if outs else None
-        into = given if given is None or len(given) > 1 else given[0]
-        made = pool(name, (x, windows), options, into)
-        return outs or tuple(r.squeeze(axis) for r in made)
-
-    return perform(Call(None, (x,), results, compute=compute), out, (x,))
+    made = without_steps(lambda: pool(name, (x, windows), options, with_step(out, axis)), x, results, out)
+    if out is None:
+        return tuple(r.squeeze(axis) for r in made)
+    return tuple(out) if len(made) > 1 else (out,)
 
 
 @overload
@@ -375,20 +391,19 @@ def max_over_time(
     array([[5],
            [4]])
     """
-    x, known, axis = sequence(x, layout)
-    shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
-    results = (Result(shape, x.dtype),) + (Result(shape, np.dtype(np.int64)),) * bool(return_indices)
+    own, known, axis = sequence(x, layout)
+
+    def results() -> tuple[Result, ...]:
+        shape = own.shape[:axis] + own.shape[axis + 1 :]
+        return (Result(shape, own.dtype),) + (Result(shape, np.dtype(np.int64)),) * bool(return_indices)
+
     if lengths is None:
-        try:
-            if return_indices:
-                return global_max_pool(x, True, keepdims=False, layout=layout, out=out)
-            return global_max_pool(x, keepdims=False, layout=layout, out=out)
-        except (TypeError, ValueError):
-            check_out(x, results, out)
-            raise
-    x = checked_array("x", x, DTYPES)
+        whole: Callable[[], Array | tuple[Array, Array]]
+        whole = partial(global_max_pool, own, bool(return_indices), keepdims=False, layout=layout, out=out)
+        return without_steps(whole, own, results, out)
+    own = checked_array("x", own, DTYPES)
     options = (1 if return_indices else 0, known, "plane")
-    made = over_lengths("adaptive_max_pool1d_lengths", x, lengths, axis, options, results, out)
+    made = over_lengths("adaptive_max_pool1d_lengths", own, lengths, axis, options, results, out)
     return (made[0], made[1]) if return_indices else made[0]
 
 
@@ -465,17 +480,16 @@ def avg_over_time(
     array([[3.],
            [3.]])
     """
-    x, known, axis = sequence(x, layout)
-    shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
+    own, known, axis = sequence(x, layout)
+
+    def results() -> tuple[Result, ...]:
+        return (Result(own.shape[:axis] + own.shape[axis + 1 :], average_dtype(dtype, own.dtype)),)
+
     if lengths is None:
-        try:
-            return global_avg_pool(x, keepdims=False, layout=layout, dtype=dtype, out=out)
-        except (TypeError, ValueError):
-            check_out(x, (Result(shape, average_dtype(dtype, x.dtype)),), out)
-            raise
-    x = checked_array("x", x, DTYPES)
-    result = Result(shape, average_dtype(dtype, x.dtype))
-    return over_lengths("adaptive_avg_pool1d_lengths", x, lengths, axis, (known, dtype), (result,), out)[0]
+        whole = partial(global_avg_pool, own, keepdims=False, layout=layout, dtype=dtype, out=out)
+        return without_steps(whole, own, results, out)
+    own = checked_array("x", own, DTYPES)
+    return over_lengths("adaptive_avg_pool1d_lengths", own, lengths, axis, (known, dtype), results, out)[0]
 
 
 @document

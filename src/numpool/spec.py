@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from numpool import _kernels
 from numpool.arrays import FLOATS, Header, Lying, Place, Result, Shape, extent, name_of
-from numpool.blocks import LEAST_LONE_ROWS, axis_words, blocks, crosswise_block
+from numpool.blocks import LEAST_LONE_ROWS, MOST_LONE_BYTES, axis_words, blocks, crosswise_block
 from numpool.flatten import LEAST_COLUMNS, LEAST_LANES, LEAST_LINE, flatten, is_lone
 from numpool.geometry import UNIT, Axis, number_of_tables
 from numpool.indices import Indices
@@ -167,7 +167,8 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
     if tables > 1:  # blocks keep to a plane: as many rows as divide its
         block: Any = spec["block"]
         some = next(n for n in range(min(block[0], h.out), 0, -1) if h.out % n == 0)
-        spec["block"] = (h.out if spec["lone"] and some < LEAST_LONE_ROWS else some, *block[1:])
+        lone = spec["lone"] or (lanes == w.out == 1 and h.out * w.extent * x.itemsize <= MOST_LONE_BYTES)
+        spec["block"] = (h.out if lone and some < LEAST_LONE_ROWS else some, *block[1:])
     return spec
 
 
