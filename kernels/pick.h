@@ -82,29 +82,32 @@ static ptrdiff_t FN(make_units)(const numpool_job *job, const numpool_tile *tile
     return unit - start;
 }
 
-/* The windows of a unit in one row, of `rows` rows and at most `taps` columns. */
-ALWAYS_INLINE FN(vec) FN(pick_windows)(const FN(unit) *unit, const char *p, ptrdiff_t step, int rows, int taps)
+/* The windows of a unit in one row, of `rows` rows and at most `taps` columns. `exist`: bytes of columns from the unit's on. */
+ALWAYS_INLINE FN(vec) FN(pick_windows)(const FN(unit) *unit, const char *p, ptrdiff_t step, ptrdiff_t exist, int rows, int taps)
 {
     const FN(ivec) place = {COUNT_BY_1(LANES, LANES)};
     FN(vec) tap[MOST_PICKED], fill = TRANSPOSE_NOTHING;
     fill = SELECT(FN(vec), FN(ivec), place == PICK_BESIDE_AT, (FN(vec)){0} + PICK_BESIDE, fill);
     const FN(vec) a = FN(pick_down_tree)(p, 0, step, rows, NULL);
-    const FN(vec) b = SELECT(FN(vec), FN(ivec), place >= PICK_BESIDE_AT, fill,
-                             FN(pick_down_tree)(p + LANES * ELEM_SIZE, 0, step, rows, NULL));
+    FN(vec) b = fill;
+    if (exist > LANES * ELEM_SIZE)
+        b = SELECT(FN(vec), FN(ivec), place >= PICK_BESIDE_AT, fill,
+                   FN(pick_down_tree)(p + LANES * ELEM_SIZE, 0, step, rows, NULL));
 #pragma GCC unroll 8
     for (int t = 0; t < taps; t++)
         tap[t] = (FN(vec))NATIVE_PICK_4(a, b, unit->at[t]);
     return FN(pick_tree)(tap, 0, 1, taps, NULL);
 }
 
-ALWAYS_INLINE FN(vec) FN(pick_rows)(const FN(unit) *unit, const char *p, ptrdiff_t step, ptrdiff_t rows, int taps)
+ALWAYS_INLINE FN(vec) FN(pick_rows)(const FN(unit) *unit, const char *p, ptrdiff_t step, ptrdiff_t exist, ptrdiff_t rows,
+                                int taps)
 {
     switch (rows) {
-    case 1: return FN(pick_windows)(unit, p, step, 1, taps);
-    case 2: return FN(pick_windows)(unit, p, step, 2, taps);
-    case 3: return FN(pick_windows)(unit, p, step, 3, taps);
-    case 4: return FN(pick_windows)(unit, p, step, 4, taps);
-    default: return FN(pick_windows)(unit, p, step, (int)rows, taps);
+    case 1: return FN(pick_windows)(unit, p, step, exist, 1, taps);
+    case 2: return FN(pick_windows)(unit, p, step, exist, 2, taps);
+    case 3: return FN(pick_windows)(unit, p, step, exist, 3, taps);
+    case 4: return FN(pick_windows)(unit, p, step, exist, 4, taps);
+    default: return FN(pick_windows)(unit, p, step, exist, (int)rows, taps);
     }
 }
 
@@ -138,20 +141,18 @@ static __attribute__((noinline)) ptrdiff_t FN(copy_reading)(const char *from, pt
 }
 
 /* The windows of the units in the output rows of a tile, unit after unit of each row: a vector may spill over those behind it,
- * below the tile's limit, or to the end of its columns. */
-static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+ * below the tile's limit, or to the end of its columns. `one` unit of few taps stays in registers. */
+ALWAYS_INLINE void FN(pick_units)(const numpool_job *job, const numpool_tile *tile, const FN(unit) *units, ptrdiff_t n,
+                                  const FN(reading) *first, ptrdiff_t different, int one)
 {
-    const ptrdiff_t step = job->h.step * job->x.row, room = 2 * LANES * ELEM_SIZE, high = job->h.out;
-    const ptrdiff_t different = numpool_min(high, tile->row1 - tile->row0), cols = tile->col1;
+    const ptrdiff_t step = job->h.step * job->x.row, room = 2 * LANES * ELEM_SIZE, high = job->h.out, cols = tile->col1;
     const ptrdiff_t fresh = job->x.end - job->x.data > NUMPOOL_NEAR && job->x.row >= PICK_FETCHED ? job->h.stride : 0;
-    const int each = job->w.table && DIVIDES_EACH(job), few = job->w.kernel <= 4;
+    const int each = job->w.table && DIVIDES_EACH(job), few = one || job->w.kernel <= 4;
     const numpool_fold fold = {.job = job, .by = numpool_by_of(each ? 1 : job->divisor)}, *f = &fold;
     const char *const end = job->x.end, *const limit = tile->limit, *image = NULL;
     char copy[MOST_PICKED * 2 * LANES * ELEM_SIZE], *out = NULL;
-    FN(unit) *const units = (FN(unit) *)(void *)scratch;
-    const FN(unit) *const end_of_units = units + FN(make_units)(job, tile, units);
-    FN(reading) *const first = (FN(reading) *)(void *)(units + FN(most_units)(job, tile)), *reading = first;
-    FN(make_readings)(job, tile->row0 % high, different, first);
+    const FN(unit) alone = *units;
+    const FN(reading) *reading = first;
     (void)f;
     for (ptrdiff_t row = tile->row0, below = row; row < tile->row1; row++, out += job->y.row, reading++) {
         if (reading == first + different)
@@ -162,7 +163,8 @@ static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scr
             out = job->y.data + numpool_lead(job, job->y.lead, plane) + (row - plane * high) * job->y.row;
             below = (plane + 1) * high;
         }
-        for (const FN(unit) *unit = units; unit < end_of_units; unit++) {
+        for (ptrdiff_t u = 0; u < (one ? 1 : n); u++) {
+            const FN(unit) *const unit = one ? &alone : units + u;
             const char *from = image + reading->at + unit->low * ELEM_SIZE;
             const ptrdiff_t exist = numpool_min(2 * LANES, job->w.in - unit->low) * ELEM_SIZE;
             ptrdiff_t rows = reading->rows, apart = step;
@@ -174,7 +176,8 @@ static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scr
                 from = copy;
                 apart = room;
             }
-            FN(vec) x = few ? FN(pick_rows)(unit, from, apart, rows, 4) : FN(pick_rows)(unit, from, apart, rows, 8);
+            FN(vec) x = few ? FN(pick_rows)(unit, from, apart, exist, rows, 4)
+                            : FN(pick_rows)(unit, from, apart, exist, rows, 8);
             if (each)
                 x /= unit->counts * reading->count;
             char *to = out + unit->first * ELEM_SIZE;
@@ -187,6 +190,19 @@ static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scr
             }
         }
     }
+}
+
+static void FN(pick)(const numpool_job *job, const numpool_tile *tile, char *scratch)
+{
+    const ptrdiff_t different = numpool_min(job->h.out, tile->row1 - tile->row0);
+    FN(unit) *const units = (FN(unit) *)(void *)scratch;
+    const ptrdiff_t n = FN(make_units)(job, tile, units);
+    FN(reading) *const first = (FN(reading) *)(void *)(units + FN(most_units)(job, tile));
+    FN(make_readings)(job, tile->row0 % job->h.out, different, first);
+    if (n == 1 && job->w.kernel <= 4)
+        FN(pick_units)(job, tile, units, n, first, different, 1);
+    else
+        FN(pick_units)(job, tile, units, n, first, different, 0);
 }
 
 static ptrdiff_t FN(pick_bytes)(const numpool_job *job, const numpool_tile *tile)
