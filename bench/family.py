@@ -194,21 +194,23 @@ def lines(threads):
 
 
 def siblings(threads):
-    """Windows of four taps over one, two and three axes of as many bytes: those over two are the others' peer."""
+    """Windows of four taps over one, two and three axes of the same bytes: those over two are the others' peer."""
     x = array(8, 64, 8, 32, 32)
     kernels = {1: 4, 2: 2, 3: (1, 2, 2)}
-    shapes = {1: (8, 64, 8 * 32 * 32), 2: (8, 64, 8 * 32, 32), 3: x.shape}
+    shapes = {1: (8 * 32 * 32,), 2: (8 * 32, 32), 3: (8, 32, 32)}
     for last in (False, True):
+        layouts = ("NLC", "NHWC", "NDHWC") if last else ("NCL", "NCHW", "NCDHW")
+        own = channels_last(x) if last else x
+        memory = np.empty(x.size // 4, np.float32)
         for op in ("max", "avg"):
-            runs, sizes = {}, {}
+            runs = {}
             for rank, shape in shapes.items():
-                layout = (("NLC", "NHWC", "NDHWC") if last else ("NCL", "NCHW", "NCDHW"))[rank - 1]
-                own = channels_last(x.reshape(shape)) if last else x.reshape(shape)
-                pool = partial(getattr(numpool, f"{op}_pool{rank}d"), own, kernels[rank], layout=layout)
-                runs[rank], sizes[rank] = partial(pool, out=pool()), size(own, pool())
+                shaped = own.reshape(8, *shape, 64) if last else own.reshape(8, 64, *shape)
+                pool = partial(getattr(numpool, f"{op}_pool{rank}d"), shaped, kernels[rank], layout=layouts[rank - 1])
+                runs[rank] = partial(pool, out=memory.reshape(pool().shape))
             for rank in (1, 3):
                 title = f"{op}_pool{rank}d k{kernels[rank]} beside 2x2, channels {'last' if last else 'first'}"
-                yield Row(title, runs[rank], {f"{op}_pool2d": (runs[2], None)}, sizes[rank])
+                yield Row(title, runs[rank], {f"{op}_pool2d": (runs[2], None)}, size(own, memory))
 
 
 def adaptive(threads):
@@ -283,8 +285,20 @@ def sampled(threads):
 
 
 def sequences(threads):
-    x, lengths = array(32, 256, 512), RNG.integers(1, 513, 32)
-    there = np.arange(512) < lengths[:, None, None]
+    for samples in (8, 32):  # a share of a last-level cache that others use too, and most of it
+        yield from over_time(threads, samples)
+    x = array(32, 256, 512)
+
+    def ordered():
+        where = np.sort(np.argpartition(-x, 5, axis=-1)[..., :5], axis=-1)
+        return np.take_along_axis(x, where, -1)
+
+    yield Row("k_max_pool1d 32x256x512 k5", partial(numpool.k_max_pool1d, x, 5), numpy_peer(ordered), size(x))
+
+
+def over_time(threads, samples):
+    x, lengths = array(samples, 256, 512), RNG.integers(1, 513, samples)
+    there, case = np.arange(512) < lengths[:, None, None], times(x.shape)
     for layout in ("NCL", "NLC"):
         own = x if layout == "NCL" else channels_last(x)
         inside = there if layout == "NCL" else channels_last(there)
@@ -296,15 +310,10 @@ def sequences(threads):
             pool = partial(getattr(numpool, name), own, layout=layout)
             out = pool()
             run = partial(pool, lengths, out=out.copy())
-            yield Row(f"{name} 32x256x512 lengths {layout}", run, numpy_peer(idiom), size(own) // 2)
+            read = own.itemsize * 256 * int(lengths.sum())
+            yield Row(f"{name} {case} lengths {layout}", run, numpy_peer(idiom), read + size(out))
             run = partial(pool, out=out)
-            yield Row(f"{name} 32x256x512 {layout}", run, whole_lines(threads, name, own, axis, out), size(own))
-
-    def ordered():
-        where = np.sort(np.argpartition(-x, 5, axis=-1)[..., :5], axis=-1)
-        return np.take_along_axis(x, where, -1)
-
-    yield Row("k_max_pool1d 32x256x512 k5", partial(numpool.k_max_pool1d, x, 5), numpy_peer(ordered), size(x))
+            yield Row(f"{name} {case} {layout}", run, whole_lines(threads, name, own, axis, out), size(own, out))
 
 
 def whole_lines(threads, name, x, axis, out):

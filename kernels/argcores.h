@@ -22,9 +22,6 @@ typedef struct {
 /* Bytes of a pixel up to which strips are worth their while for one row of taps out of three; longer ones are read in order. */
 #define NUMPOOL_SHORT_PIXEL 128
 
-/* Taps of an irregular window along an axis up to which all of them are read anew. */
-#define NUMPOOL_FEW 6
-
 /* Bytes of padded rows that small windows pack at once: half of the first-level cache. */
 #define NUMPOOL_PACKED_SMALL 16384
 

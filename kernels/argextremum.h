@@ -379,8 +379,7 @@ static void FN(apart_block)(const numpool_job *job, const numpool_elements *elem
                 .unit_z = numbered ? down.taps * unit_y : way->unit_z, .unit_y = unit_y, .unit_x = way->unit_x,
                 .rows = next - c, .n = lanes, .value = to.y + (c - tile->col0) * job->y.pixel, .value_pitch = job->y.pixel,
                 .index = to.index + (c - tile->col0) * job->index.pixel, .index_pitch = job->index.pixel, .index_size = job->index_size,
-                .positions = !numbered, .ahead = numpool_ahead(job->x.pixel, lanes * ACC_SIZE),
-                .fall = w->stride * job->position.pixel, .move = job->position.lane,
+                .positions = !numbered, .fall = w->stride * job->position.pixel, .move = job->position.lane,
                 .base = to.position + numpool_origin(&slabs, tile, r, c)};
             if (f.taps_z && f.taps_y && f.taps_x) {
                 FN(apart)(&f);
@@ -401,6 +400,15 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_elements *eleme
     numpool_way small;
     numpool_large large;
     const int regular = !job->d.out && !h->table && !w->table;
+    /* several vectors of a tap after each other follow memory; a vector of all taps is less to keep, and constant loops */
+    const int far = job->x.end - job->x.data > 2 * NUMPOOL_BEYOND && tile->lane1 - tile->lane0 >= MOST_APART * LANES;
+    if (scratch && regular && far) {
+        FN(large_way)(job, tile, scratch, &large);
+        if (FN(is_apart)(job, elements, &large, tile->lane1 - tile->lane0)) {
+            FN(apart_block)(job, elements, tile, &large);
+            return 0;
+        }
+    }
     if (h->kernel <= 3 && w->kernel <= 3 && h->step == 1 && w->step == 1 && regular) {
         const ptrdiff_t bytes = FN(small_way)(job, elements, tile, scratch, &small);
         if (!scratch)

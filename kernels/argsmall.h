@@ -161,34 +161,47 @@ static __attribute__((noinline)) void FN(small2)(const numpool_small *f)
     }
 }
 
-/* Windows of any number of taps, over slabs as well: one tap after the other. */
+/* Some vectors of a window of any number of taps, over slabs as well, from lane i on: one tap after the other, as they lie in
+ * memory. */
+#define MOST_APART 4
+ALWAYS_INLINE void FN(apart_window)(const numpool_small *f, ptrdiff_t r, ptrdiff_t i, FN(position) steps, ptrdiff_t taps_z,
+                                    ptrdiff_t taps_y, ptrdiff_t taps_x, int vectors)
+{
+    const FN(ivec) unit_x = (FN(ivec)){0} + (SIGNED(ACC_SIZE))f->unit_x;
+    const FN(ivec) unit_y = (FN(ivec)){0} + (SIGNED(ACC_SIZE))f->unit_y;
+    const char *p = f->src + r * f->src_pitch + i * ACC_SIZE;
+    FN(pair) best[MOST_APART];
+    for (int v = 0; v < vectors; v++)
+        best[v] = FN(at_tap)(FN(load)(p + v * VECTOR_BYTES), 0);
+    for (ptrdiff_t z = 0; z < taps_z; z++, p += f->slab) {
+        FN(ivec) first = (FN(ivec)){0} + (SIGNED(ACC_SIZE))(z * f->unit_z);
+        const char *q = p;
+        for (ptrdiff_t t = 0; t < taps_y; t++, q += f->down, first += unit_y) {
+            FN(ivec) tap = first;
+            for (ptrdiff_t u = 0; u < taps_x; u++, tap += unit_x)
+                for (int v = 0; v < vectors; v++)
+                    best[v] = STEP(best[v], ((FN(pair)){FN(load)(q + u * f->across + v * VECTOR_BYTES), tap}));
+        }
+    }
+    for (int v = 0; v < vectors; v++) {
+        FN(store)(f->value + r * f->value_pitch + (i + v * LANES) * ACC_SIZE, best[v].value);
+        FN(put_index)(f, r, i + v * LANES, best[v].tap, f->base + r * f->fall, steps);
+    }
+}
+
 ALWAYS_INLINE void FN(apart_rows)(const numpool_small *given, ptrdiff_t taps_z, ptrdiff_t taps_y, ptrdiff_t taps_x)
 {
     const numpool_small copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
     FN(position) steps;
     for (int i = 0; i < LANES_8; i++)
         steps[i] = i * f->move;
-    const FN(ivec) unit_x = (FN(ivec)){0} + (SIGNED(ACC_SIZE))f->unit_x;
-    const FN(ivec) unit_y = (FN(ivec)){0} + (SIGNED(ACC_SIZE))f->unit_y;
-    for (ptrdiff_t r = 0; r < f->rows; r++)
-        for (ptrdiff_t next = 0; next < f->n; next += LANES) {
-            const ptrdiff_t i = numpool_min(next, f->n - LANES);
-            const char *p = f->src + r * f->src_pitch + i * ACC_SIZE;
-            FN(pair) best = FN(at_tap)(FN(load)(p), 0);
-            for (ptrdiff_t z = 0; z < taps_z; z++, p += f->slab) {
-                FN(ivec) first = (FN(ivec)){0} + (SIGNED(ACC_SIZE))(z * f->unit_z);
-                const char *q = p;
-                for (ptrdiff_t t = 0; t < taps_y; t++, q += f->down, first += unit_y) {
-                    FN(ivec) tap = first;
-                    for (ptrdiff_t u = 0; u < taps_x; u++, tap += unit_x) {
-                        __builtin_prefetch(q + u * f->across + f->ahead);
-                        best = STEP(best, ((FN(pair)){FN(load)(q + u * f->across), tap}));
-                    }
-                }
-            }
-            FN(store)(f->value + r * f->value_pitch + i * ACC_SIZE, best.value);
-            FN(put_index)(f, r, i, best.tap, f->base + r * f->fall, steps);
-        }
+    for (ptrdiff_t r = 0; r < f->rows; r++) {
+        ptrdiff_t i = 0;
+        for (; i + MOST_APART * LANES <= f->n; i += MOST_APART * LANES)
+            FN(apart_window)(f, r, i, steps, taps_z, taps_y, taps_x, MOST_APART);
+        for (; i < f->n; i += LANES)
+            FN(apart_window)(f, r, numpool_min(i, f->n - LANES), steps, taps_z, taps_y, taps_x, 1);
+    }
 }
 
 static __attribute__((noinline)) void FN(apart)(const numpool_small *f)

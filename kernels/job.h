@@ -155,7 +155,7 @@ typedef struct {
 #define NUMPOOL_FAR (4 * 1024 * 1024)
 
 /* And from which on it is taken to be in no cache. */
-#define NUMPOOL_BEYOND (16 * 1024 * 1024)
+#define NUMPOOL_BEYOND (8 * 1024 * 1024)
 
 /* Vectors of a row of windows from which those beside the image may go by themselves. */
 #define NUMPOOL_ALONG 8
@@ -192,6 +192,9 @@ typedef struct {
 
 /* Vectors of rows of sums that roll at once, as many rows as these have lanes (forward.h). */
 #define NUMPOOL_ROLLED 2
+
+/* Taps of an irregular window with indices along an axis up to which all of them are read anew. */
+#define NUMPOOL_FEW 6
 
 /* Windows of a unit (pick.h) that are worth two vectors. */
 #define NUMPOOL_LEAST_PICKED 3

@@ -8,6 +8,7 @@ import numpy as np
 BUSY: dict[int, int]
 FLAT_MASKS: int
 FLAT_TAPS: int
+FEW: int
 FIVE_BUSIER: int
 FIVE_LANES: int
 LEAST_PICKED: int

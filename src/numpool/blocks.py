@@ -96,7 +96,7 @@ GATHER_VECTOR = 32
 # Most rows and columns of windows that are picked from two vectors (pick.h), and columns of regular ones; and by the
 # bytes of a vector, how many elements are turned in the time that up to four columns of such windows take.
 MOST_PICKED, MOST_PICKED_REGULAR = _kernels.TALL, 5
-PICK_COST = {64: 40, 32: 28}
+PICK_COST = {64: 22, 32: 14}
 # Rows of a block of them, for which the places of taps are worked out once, where that leaves threads blocks enough;
 # and its columns at most, whose places scratch holds.
 PICKED_ROWS, LEAST_BLOCKS, PICKED_COLUMNS = 32, 16, 1024
@@ -217,8 +217,13 @@ def blocks(
     deep = d is not UNIT
     if arg and max(h.kernel, w.kernel) <= 3 and h.dilation == w.dilation == 1 and not irregular and not deep:
         return small_blocks(h, w, lanes, size // 2, operation == "argmax" and dtype in ("float32", "float64"))
+    if arg and lanes >= LEAST_LANES and in_step and is_apart(operation, dtype, axes):
+        return {"block": (rows_as_is(h), w.out, lanes)}
     if lanes == 1 and are_lines(operation, (h, w)):
         return {"block": (LONE_ROWS, 1, 1), "lone": True}
+    if lanes == w.out == h.kernel == 1 and not deep and operation in ("max", "min"):
+        high = max(1, min(LONE_ROWS, MOST_LONE_BYTES // (w.extent * size)))
+        return {"block": (high, 1, 1), "parts": w.extent > _kernels.PART}
     if w.extent > _kernels.PART or (arg and (h.kernel > _kernels.PART or (irregular and numbered))):
         some = max(1, MOST_ROW_BYTES // (min(w.kernel, _kernels.PART) * size))
         if arg:
@@ -315,6 +320,13 @@ def large_block(h: Axis, w: Axis, window_bytes: int) -> tuple[int, int]:
     return max(1, rows if most < h.out else most), cols
 
 
+def is_apart(operation: str, dtype: str, axes: tuple[Axis, ...]) -> bool:
+    """Whether windows with their taps share few or none and are read tap after tap (`is_apart` in argextremum.h)."""
+    few = all(a.kernel <= (_kernels.FEW if a.table is not None else min(3, a.stride)) for a in axes)
+    whole = all(a.dilation == 1 and (a.table is not None or a.inside) for a in axes)
+    return few and whole and operation == "argmax" and dtype in ("float32", "float64")
+
+
 def are_lines(operation: str, axes: tuple[Axis, ...]) -> bool:
     """Whether windows are one a line, added as they lie in memory (lone.h)."""
     return operation == "wide_average" and len(axes) == 2 and is_lone(axes[1:])
@@ -374,7 +386,7 @@ def windows_of_unit(w: Axis, vector: int) -> int:
 def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> dict[str, Any]:
     """Small windows with their taps: whole vectors of `comparable` values are read where they lie, others packed."""
     if comparable and lanes >= 16:
-        return {"block": (-(-h.out // -(-h.out // ROWS_AS_IS)), w.out, lanes)}
+        return {"block": (rows_as_is(h), w.out, lanes)}
     lanes = min(lanes, MOST_SMALL_LANES)
     room = MOST_ROW_BYTES // (lanes * size)
     high = h.kernel + (SMALL_ROWS * h.stride if h.stride < h.kernel else 0)
@@ -383,6 +395,10 @@ def small_blocks(h: Axis, w: Axis, lanes: int, size: int, comparable: bool) -> d
     rows = max(1, SMALL_INPUT // MOST_ROW_BYTES * room // (per_row * h.stride))
     rows -= rows % h.out if rows > h.out else 0
     return {"block": (rows, cols, lanes)}
+
+
+def rows_as_is(h: Axis) -> int:
+    return -(-h.out // -(-h.out // ROWS_AS_IS))  # alike
 
 
 def spread_block(h: Axis, w: Axis, lanes: int, size: int, rows: int) -> tuple[int, int, int]:
