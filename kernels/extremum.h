@@ -147,40 +147,42 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
  * a tap may count twice, and in any order. Some rows are joined at once: each level of the tree makes the neighbours of two
  * of their vectors one. Nothing behind a row is read, nor behind a result written. */
 #define LINES
-#define LINES_FETCHED 4096 /* bytes of rows ahead of which the next is fetched, in short ones at least */
-#define LINE_PART (4 * VECTOR_BYTES)
+#define LINES_FETCHED 4096 /* bytes of rows with others between them, at least, ahead of which one is fetched */
 #define LINES_AT_ONCE (LANES < 8 ? LANES : 8)
+/* `some` vectors of a row after another, while there are so many, joined with x. */
+ALWAYS_INLINE const char *FN(line_part)(const char *p, const char *end, ptrdiff_t ahead, int some, FN(vec) *x)
+{
+    for (; end - p >= some * VECTOR_BYTES; p += some * VECTOR_BYTES) {
+        for (ptrdiff_t i = 0; i < some * VECTOR_BYTES && ahead; i += 64)
+            __builtin_prefetch(p + ahead + i);
+        *x = STEP(*x, FN(across_tree)(p, 0, VECTOR_BYTES, some, NULL));
+    }
+    return p;
+}
+
 static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 {
     const ptrdiff_t bytes = f->taps * ACC_SIZE, further = numpool_max(1, LINES_FETCHED / bytes) * f->src_pitch;
-    const ptrdiff_t ahead = !f->fresh ? 0 : bytes < 4 * LINES_FETCHED && bytes < f->src_pitch ? further : LINES_FETCHED;
+    const ptrdiff_t ahead = f->fresh && bytes < 4 * LINES_FETCHED && bytes < f->src_pitch ? further : 0;
     for (ptrdiff_t r = 0; r < f->rows; r += LINES_AT_ONCE) {
         const ptrdiff_t some = numpool_min(f->rows - r, LINES_AT_ONCE);
         FN(vec) x[LINES_AT_ONCE];
-        for (ptrdiff_t i = 0; i < LINES_AT_ONCE; i++) {
-            const char *p = f->src + (r + i) * f->src_pitch;
-            if (i >= some) {
-                x[i] = x[0];
-                continue;
-            }
-            x[i] = FN(load)(p + bytes - VECTOR_BYTES);
-            for (ptrdiff_t at = 0, next = LINE_PART; at < bytes - VECTOR_BYTES; at += next) {
-                for (ptrdiff_t j = 0; j < LINE_PART && ahead; j += 64)
-                    __builtin_prefetch(p + ahead + at + j);
-                if (at + LINE_PART <= bytes) {
-                    x[i] = STEP(x[i], FN(across_tree)(p + at, 0, VECTOR_BYTES, LINE_PART / VECTOR_BYTES, f));
-                } else {
-                    next = VECTOR_BYTES;
-                    x[i] = STEP(x[i], FN(load)(p + at));
-                }
-            }
+        char results[VECTOR_BYTES];
+        for (ptrdiff_t i = 0; i < some; i++) {
+            const char *p = f->src + (r + i) * f->src_pitch, *const end = p + bytes;
+            FN(vec) all = FN(load)(p);
+            p = FN(line_part)(p, end, ahead, 8, &all);
+            p = FN(line_part)(p, end, ahead, 4, &all);
+            FN(line_part)(p, end, ahead, 1, &all);
+            x[i] = STEP(all, FN(load)(end - VECTOR_BYTES));
         }
+        for (ptrdiff_t i = some; i < LINES_AT_ONCE; i++)
+            x[i] = x[0];
         for (int n = LINES_AT_ONCE / 2; n > 0; n /= 2)
             for (int i = 0; i < n; i++)
                 x[i] = STEP(FN(evens)(x[2 * i], x[2 * i + 1]), FN(odds)(x[2 * i], x[2 * i + 1]));
         for (int n = LANES / LINES_AT_ONCE; n > 1; n /= 2)
             x[0] = STEP(FN(evens)(x[0], x[0]), FN(odds)(x[0], x[0]));
-        char results[VECTOR_BYTES];
         FN(put)(results, x[0]);
         for (ptrdiff_t i = 0; i < some; i++)
             memcpy(f->dst + (r + i) * f->dst_pitch, results + i * ACC_SIZE, ACC_SIZE);

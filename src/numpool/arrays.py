@@ -19,6 +19,7 @@ from numpool.geometry import MOST, Axis, is_channels_last, spatial_axes
 
 DTYPES = _kernels.DTYPES
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+HALVES = FLOATS[:2]
 
 Shape: TypeAlias = tuple[int, ...]
 Arrays: TypeAlias = tuple[np.ndarray, ...]

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from numpool import _kernels
-from numpool.arrays import FLOATS
+from numpool.arrays import FLOATS, HALVES
 from numpool.flatten import LEAST_LANES, is_lone
 from numpool.geometry import UNIT, Axis
 
@@ -279,7 +279,7 @@ def folds_slabs(operation: str, dtype: str, axes: tuple[Axis, ...], divisor: int
     if any(a.extent > MOST_IMAGE_EXTENT or a.stride > a.extent for a in axes):
         return False
     if operation in ("max", "min"):
-        return dtype not in ("float16", "bfloat16")
+        return dtype not in HALVES
     return operation == "average" and dtype in ("float32", "float64") and divisor != 0
 
 

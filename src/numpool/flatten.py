@@ -123,12 +123,12 @@ def flatten(
 
 
 def fold_plane(flat: Flat, most: int) -> None:
-    """A window that is all of a plane without gaps as a window over rows about as long as a vector."""
+    """A window that is all of a plane without gaps as a window over rows of no more columns."""
     h, w = flat.axes[1:]
     if not is_whole(h) or not is_whole(w) or any(flat.step(t, 1) != flat.step(t, 2) * w.size for t in (X, POSITION)):
         return
     n = h.size * w.size
-    columns = next(c for c in range(most, 0, -1) if n % c == 0)
+    columns = next(c for c in range(min(most, n), 0, -1) if n % c == 0)
     if columns < LEAST_COLUMNS or columns <= w.size <= most:
         return
     flat.axes[1:] = [whole_axis(n // columns), whole_axis(columns)]

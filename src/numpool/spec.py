@@ -9,13 +9,14 @@ Where groups of planes become the lanes of pixels, the spec is that of one group
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple
 
 from numpool import _kernels
-from numpool.arrays import FLOATS, Header, Lying, Place, Result, Shape, extent, name_of
+from numpool.arrays import FLOATS, HALVES, Header, Lying, Place, Result, Shape, extent, name_of
 from numpool.blocks import LEAST_LONE_ROWS, MOST_LONE_BYTES, axis_words, blocks, crosswise_block
 from numpool.flatten import LEAST_COLUMNS, LEAST_LANES, LEAST_LINE, flatten, is_lone
 from numpool.geometry import UNIT, Axis, number_of_tables
@@ -179,7 +180,11 @@ def order_of(p: Pooling, lanes: int, scatter: bool) -> tuple[str, int, int]:
     way = "scatter" if scatter else "spread" if p.backward else "across" if ordered else "fold"
     if is_lone(p.axes) and not (any_order and lanes == 1):
         way = "down"  # in every layout: sums have one order
-    most_columns = max(LEAST_COLUMNS, _kernels.vector_bytes() // p.x.itemsize) if any_order else 0
+    vector = _kernels.vector_bytes() // p.x.itemsize
+    most_columns = max(LEAST_COLUMNS, vector) if any_order else 0
+    long = prod(a.size for a in p.axes) >= vector and not p.at.columns_apart(p.x)
+    if long and p.operation in ("max", "min") and name_of(p.x.dtype) not in HALVES:
+        most_columns = sys.maxsize  # one line, read where it lies (`lines` in extremum.h)
     least_line = 1 if way == "across" else 0
     if any_order and lanes >= LEAST_LANES:
         least_line = LEAST_LINE if p.operation in ("max", "min") else 1
