@@ -166,7 +166,7 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
     const ptrdiff_t ahead = f->fresh && bytes < 4 * LINES_FETCHED && bytes < f->src_pitch ? further : 0;
     for (ptrdiff_t r = 0; r < f->rows; r += LINES_AT_ONCE) {
         const ptrdiff_t some = numpool_min(f->rows - r, LINES_AT_ONCE);
-        FN(vec) x[LINES_AT_ONCE];
+        FN(vec) x[LINES_AT_ONCE] = {{0}}; /* rows that are not there are joined as well */
         char results[VECTOR_BYTES];
         for (ptrdiff_t i = 0; i < some; i++) {
             const char *p = f->src + (r + i) * f->src_pitch, *const end = p + bytes;
@@ -176,8 +176,6 @@ static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
             FN(line_part)(p, end, ahead, 1, &all);
             x[i] = STEP(all, FN(load)(end - VECTOR_BYTES));
         }
-        for (ptrdiff_t i = some; i < LINES_AT_ONCE; i++)
-            x[i] = x[0];
         for (int n = LINES_AT_ONCE / 2; n > 0; n /= 2)
             for (int i = 0; i < n; i++)
                 x[i] = STEP(FN(evens)(x[2 * i], x[2 * i + 1]), FN(odds)(x[2 * i], x[2 * i + 1]));
