@@ -44,7 +44,7 @@ cdef extern from "arrays.h":
     Py_ssize_t numpool_itemsize(object)
 
 cdef extern from "job.h":
-    enum: NUMPOOL_FAR, NUMPOOL_FEW, NUMPOOL_FIVE_BUSIER, NUMPOOL_FIVE_LANES, NUMPOOL_FLAT_MASKS, NUMPOOL_FLAT_TAPS, NUMPOOL_IN_TURN, NUMPOOL_LEAST_PICKED, NUMPOOL_NARROW, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TALL
+    enum: NUMPOOL_APART, NUMPOOL_BEYOND, NUMPOOL_FAR, NUMPOOL_FIVE_BUSIER, NUMPOOL_FIVE_LANES, NUMPOOL_FLAT_MASKS, NUMPOOL_FLAT_TAPS, NUMPOOL_IN_TURN, NUMPOOL_LEAST_PICKED, NUMPOOL_NARROW, NUMPOOL_PART, NUMPOOL_SLACK, NUMPOOL_TALL
     enum: NUMPOOL_ROLLED, NUMPOOL_SMALL_ROWS, NUMPOOL_TURNED
     int NUMPOOL_BUSY(int lanes)
     enum: NUMPOOL_TILES, NUMPOOL_GATHER, NUMPOOL_SCATTER, NUMPOOL_CHECK, NUMPOOL_FOREIGN
@@ -75,7 +75,7 @@ cdef extern from "job.h":
         ptrdiff_t index_size
         int window_index
         numpool_position position
-        int slabs_first, across_first, lone, parts, count_padding
+        int slabs_first, across_first, lone, apart, parts, count_padding
         int64_t divisor
         ptrdiff_t out_size
         int out_code
@@ -139,7 +139,7 @@ BUSY = {lanes: NUMPOOL_BUSY(lanes) for lanes in (2, 4, 8, 16, 32, 64)}
 FLAT_MASKS = NUMPOOL_FLAT_MASKS
 FLAT_TAPS = NUMPOOL_FLAT_TAPS
 FIVE_BUSIER, FIVE_LANES, NARROW = NUMPOOL_FIVE_BUSIER, NUMPOOL_FIVE_LANES, NUMPOOL_NARROW
-FEW = NUMPOOL_FEW
+APART, BEYOND = NUMPOOL_APART, NUMPOOL_BEYOND
 LEAST_PICKED = NUMPOOL_LEAST_PICKED
 PART = NUMPOOL_PART
 ROLLED = NUMPOOL_ROLLED

@@ -338,24 +338,7 @@ static void FN(small_block)(const numpool_job *job, const numpool_elements *elem
 
 /* --- windows of few taps that hardly overlap ---------------------------------------------------------------------- */
 
-/* Whether they go tap after tap, over slabs as well: those of a table, or that share no tap; none is clipped, and whole
- * vectors are read where they lie. */
-static int FN(is_apart)(const numpool_job *job, const numpool_elements *elements, const numpool_large *way, ptrdiff_t lanes)
-{
-    const numpool_axis *axes[] = {&job->h, &job->w, &job->d};
-    for (int i = 0; i < (job->d.out ? 3 : 2); i++) {
-        const numpool_axis *a = axes[i];
-        ptrdiff_t inner = 0, outer = a->out;
-        if (!a->table)
-            numpool_interior(a, &inner, &outer);
-        if (a->kernel > (a->table ? NUMPOOL_FEW : numpool_min(3, a->stride)) || a->step != 1 || inner > 0 || outer < a->out)
-            return 0;
-    }
-    return elements->comparable && lanes >= LANES && (job->window_index ? job->index_size == 1 : way->offsets);
-}
-
-static void FN(apart_block)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile,
-                            const numpool_large *way)
+static void FN(apart_block)(const numpool_job *job, const numpool_elements *elements, const numpool_tile *tile)
 {
     const numpool_axis *h = &job->h, *w = &job->w;
     const ptrdiff_t lanes = tile->lane1 - tile->lane0;
@@ -370,13 +353,14 @@ static void FN(apart_block)(const numpool_job *job, const numpool_elements *elem
         for (ptrdiff_t c = tile->col0, next; c < tile->col1; c = next) {
             const numpool_window right = numpool_clip(w, c);
             const int numbered = job->window_index; /* in the window's own shape */
-            const ptrdiff_t unit_y = numbered ? right.taps : way->unit_y;
+            const ptrdiff_t unit_y = numbered ? right.taps : job->position.row;
             next = w->table ? c + 1 : tile->col1;
             const numpool_small f = {
                 .src = x + right.first * job->x.pixel, .src_pitch = w->stride * job->x.pixel,
                 .slab = job->x.slab, .down = job->x.row, .across = job->x.pixel,
                 .taps_z = slabs.deep.taps, .taps_y = down.taps, .taps_x = right.taps,
-                .unit_z = numbered ? down.taps * unit_y : way->unit_z, .unit_y = unit_y, .unit_x = way->unit_x,
+                .unit_z = numbered ? down.taps * unit_y : job->position.slab, .unit_y = unit_y,
+                .unit_x = numbered ? 1 : job->position.pixel,
                 .rows = next - c, .n = lanes, .value = to.y + (c - tile->col0) * job->y.pixel, .value_pitch = job->y.pixel,
                 .index = to.index + (c - tile->col0) * job->index.pixel, .index_pitch = job->index.pixel, .index_size = job->index_size,
                 .positions = !numbered, .fall = w->stride * job->position.pixel, .move = job->position.lane,
@@ -400,16 +384,10 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_elements *eleme
     numpool_way small;
     numpool_large large;
     const int regular = !job->d.out && !h->table && !w->table;
-    /* several vectors of a tap after each other follow memory; a vector of all taps is less to keep, and constant loops */
-    const int far = job->x.end - job->x.data > 2 * NUMPOOL_BEYOND && tile->lane1 - tile->lane0 >= MOST_APART * LANES;
-    if (scratch && regular && far) {
-        FN(large_way)(job, tile, scratch, &large);
-        if (FN(is_apart)(job, elements, &large, tile->lane1 - tile->lane0)) {
-            FN(apart_block)(job, elements, tile, &large);
-            return 0;
-        }
-    }
-    if (h->kernel <= 3 && w->kernel <= 3 && h->step == 1 && w->step == 1 && regular) {
+    if (job->apart) {
+        if (scratch)
+            FN(apart_block)(job, elements, tile);
+    } else if (h->kernel <= 3 && w->kernel <= 3 && h->step == 1 && w->step == 1 && regular) {
         const ptrdiff_t bytes = FN(small_way)(job, elements, tile, scratch, &small);
         if (!scratch)
             return bytes;
@@ -418,10 +396,7 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_elements *eleme
         FN(large_way)(job, tile, scratch, &large);
         if (!scratch)
             return large.packed_size + 2 * large.apart;
-        if (FN(is_apart)(job, elements, &large, tile->lane1 - tile->lane0))
-            FN(apart_block)(job, elements, tile, &large);
-        else
-            FN(large_block)(job, elements, tile, &large);
+        FN(large_block)(job, elements, tile, &large);
     }
     return 0;
 }

@@ -163,14 +163,13 @@ static __attribute__((noinline)) void FN(small2)(const numpool_small *f)
 
 /* Some vectors of a window of any number of taps, over slabs as well, from lane i on: one tap after the other, as they lie in
  * memory. */
-#define MOST_APART 4
 ALWAYS_INLINE void FN(apart_window)(const numpool_small *f, ptrdiff_t r, ptrdiff_t i, FN(position) steps, ptrdiff_t taps_z,
                                     ptrdiff_t taps_y, ptrdiff_t taps_x, int vectors)
 {
     const FN(ivec) unit_x = (FN(ivec)){0} + (SIGNED(ACC_SIZE))f->unit_x;
     const FN(ivec) unit_y = (FN(ivec)){0} + (SIGNED(ACC_SIZE))f->unit_y;
     const char *p = f->src + r * f->src_pitch + i * ACC_SIZE;
-    FN(pair) best[MOST_APART];
+    FN(pair) best[NUMPOOL_APART];
     for (int v = 0; v < vectors; v++)
         best[v] = FN(at_tap)(FN(load)(p + v * VECTOR_BYTES), 0);
     for (ptrdiff_t z = 0; z < taps_z; z++, p += f->slab) {
@@ -197,8 +196,8 @@ ALWAYS_INLINE void FN(apart_rows)(const numpool_small *given, ptrdiff_t taps_z, 
         steps[i] = i * f->move;
     for (ptrdiff_t r = 0; r < f->rows; r++) {
         ptrdiff_t i = 0;
-        for (; i + MOST_APART * LANES <= f->n; i += MOST_APART * LANES)
-            FN(apart_window)(f, r, i, steps, taps_z, taps_y, taps_x, MOST_APART);
+        for (; i + NUMPOOL_APART * LANES <= f->n; i += NUMPOOL_APART * LANES)
+            FN(apart_window)(f, r, i, steps, taps_z, taps_y, taps_x, NUMPOOL_APART);
         for (; i < f->n; i += LANES)
             FN(apart_window)(f, r, numpool_min(i, f->n - LANES), steps, taps_z, taps_y, taps_x, 1);
     }

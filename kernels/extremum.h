@@ -147,9 +147,9 @@ ALWAYS_INLINE FN(vec) FN(nothing)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
  * a tap may count twice, and in any order. Some rows are joined at once: each level of the tree makes the neighbours of two
  * of their vectors one. Nothing behind a row is read, nor behind a result written. */
 #define LINES
-#define LINES_FETCHED 4096 /* bytes of rows with others between them, at least, ahead of which one is fetched */
+#define LINES_FETCHED 4096 /* bytes of rows, at least one row, that short ones with others between them are fetched ahead */
 #define LINES_AT_ONCE (LANES < 8 ? LANES : 8)
-/* `some` vectors of a row after another, while there are so many, joined with x. */
+/* `some` vectors of a row after another, while there are so many, joined with x. Returns where the rest of it starts. */
 ALWAYS_INLINE const char *FN(line_part)(const char *p, const char *end, ptrdiff_t ahead, int some, FN(vec) *x)
 {
     for (; end - p >= some * VECTOR_BYTES; p += some * VECTOR_BYTES) {
@@ -162,8 +162,9 @@ ALWAYS_INLINE const char *FN(line_part)(const char *p, const char *end, ptrdiff_
 
 static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 {
-    const ptrdiff_t bytes = f->taps * ACC_SIZE, further = numpool_max(1, LINES_FETCHED / bytes) * f->src_pitch;
-    const ptrdiff_t ahead = f->fresh && bytes < 4 * LINES_FETCHED && bytes < f->src_pitch ? further : 0;
+    const ptrdiff_t bytes = f->taps * ACC_SIZE;
+    const int fetches = f->fresh && bytes < 4 * LINES_FETCHED && bytes < f->src_pitch;
+    const ptrdiff_t ahead = fetches ? numpool_max(1, LINES_FETCHED / bytes) * f->src_pitch : 0;
     for (ptrdiff_t r = 0; r < f->rows; r += LINES_AT_ONCE) {
         const ptrdiff_t some = numpool_min(f->rows - r, LINES_AT_ONCE);
         FN(vec) x[LINES_AT_ONCE] = {{0}}; /* rows that are not there are joined as well */

@@ -58,6 +58,7 @@ typedef struct {
     int slabs_first;   /* windows over slabs are folded before those over rows and columns (deep.h), not after them */
     int across_first;  /* windows are folded across rows before they are down columns (crosswise.h) */
     int lone;          /* one window a row of single lanes, whose taps are added as if they were rows (lone.h) */
+    int apart;         /* windows with indices that share few taps or none: whole vectors of lanes, tap after tap (argsmall.h) */
     int parts;         /* windows too wide for a scratch row: folded in parts, one output column a tile */
     int count_padding; /* the divisor counts padding */
     int64_t divisor;   /* 0: the number of taps in the window */
@@ -193,8 +194,8 @@ typedef struct {
 /* Vectors of rows of sums that roll at once, as many rows as these have lanes (forward.h). */
 #define NUMPOOL_ROLLED 2
 
-/* Taps of an irregular window with indices along an axis up to which all of them are read anew. */
-#define NUMPOOL_FEW 6
+/* Vectors of windows with indices that share few taps, which go together tap after tap. */
+#define NUMPOOL_APART 4
 
 /* Windows of a unit (pick.h) that are worth two vectors. */
 #define NUMPOOL_LEAST_PICKED 3

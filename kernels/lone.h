@@ -30,8 +30,8 @@ ALWAYS_INLINE FN(tree) FN(load_some)(const char *p, ptrdiff_t n, const char *end
     return SELECT(FN(tree), FN(bits), there, x, -(FN(tree)){0});
 }
 
-/* LONE_TAPS taps of each row from `at` on, of which `left` are there (NULL for `end`: all): the trees of the rows, the first of
- * each before others. */
+/* LONE_TAPS taps of each row from `at` on: the trees of the rows, the first of each before others. Of the taps `left` are there;
+ * without an `end` (NULL) all are. */
 ALWAYS_INLINE FN(tree) FN(lone_trees)(const char *const *row, ptrdiff_t at, ptrdiff_t left, const char *end)
 {
     FN(tree) half[2];

@@ -141,13 +141,13 @@ static __attribute__((noinline)) ptrdiff_t FN(copy_reading)(const char *from, pt
 }
 
 /* The windows of the units in the output rows of a tile, unit after unit of each row: a vector may spill over those behind it,
- * below the tile's limit, or to the end of its columns. `one` unit of few taps stays in registers. */
+ * below the tile's limit, or to the end of its columns. A `single` unit of few taps stays in registers. */
 ALWAYS_INLINE void FN(pick_units)(const numpool_job *job, const numpool_tile *tile, const FN(unit) *units, ptrdiff_t n,
-                                  const FN(reading) *first, ptrdiff_t different, int one)
+                                  const FN(reading) *first, ptrdiff_t different, int single)
 {
     const ptrdiff_t step = job->h.step * job->x.row, room = 2 * LANES * ELEM_SIZE, high = job->h.out, cols = tile->col1;
     const ptrdiff_t fresh = job->x.end - job->x.data > NUMPOOL_NEAR && job->x.row >= PICK_FETCHED ? job->h.stride : 0;
-    const int each = job->w.table && DIVIDES_EACH(job), few = one || job->w.kernel <= 4;
+    const int each = job->w.table && DIVIDES_EACH(job), few = single || job->w.kernel <= 4;
     const numpool_fold fold = {.job = job, .by = numpool_by_of(each ? 1 : job->divisor)}, *f = &fold;
     const char *const end = job->x.end, *const limit = tile->limit, *image = NULL;
     char copy[MOST_PICKED * 2 * LANES * ELEM_SIZE], *out = NULL;
@@ -163,15 +163,15 @@ ALWAYS_INLINE void FN(pick_units)(const numpool_job *job, const numpool_tile *ti
             out = job->y.data + numpool_lead(job, job->y.lead, plane) + (row - plane * high) * job->y.row;
             below = (plane + 1) * high;
         }
-        for (ptrdiff_t u = 0; u < (one ? 1 : n); u++) {
-            const FN(unit) *const unit = one ? &alone : units + u;
+        for (ptrdiff_t u = 0; u < (single ? 1 : n); u++) {
+            const FN(unit) *const unit = single ? &alone : units + u;
             const char *from = image + reading->at + unit->low * ELEM_SIZE;
             const ptrdiff_t exist = numpool_min(2 * LANES, job->w.in - unit->low) * ELEM_SIZE;
             ptrdiff_t rows = reading->rows, apart = step;
             for (ptrdiff_t t = numpool_max(0, rows - fresh); fresh && t < rows; t++)
                 for (ptrdiff_t i = 0; i < exist; i += 64)
                     __builtin_prefetch(from + t * step + PREFETCH_FURTHER + i);
-            if (rows == 0 || end - from < (rows - 1) * step + room) {
+            if (rows == 0 || end - from < numpool_max(0, (rows - 1) * step) + room) {
                 rows = FN(copy_reading)(from, step, rows, exist, copy);
                 from = copy;
                 apart = room;

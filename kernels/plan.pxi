@@ -6,7 +6,7 @@ cdef enum:
     LEAST_SHARED = 49      # taps of a window from which threads share the lanes of pixels that are scattered to: of smaller
                            # ones so many places are written that their lines move from processor to processor
     MOST_GATHERED_ALONE = 4  # taps of a window up to which one thread gathers as well, by the longest vectors
-    LEAST_GATHERED = 16    # lanes of a block that is gathered: the longest vector, of 4-byte elements
+    LEAST_VECTOR = 16      # lanes of a block that knows only whole vectors: the longest, of 4-byte elements
     MOST_SOURCES = 2       # arrays that a call reads
     LITTLE_SCRATCH = 2048  # bytes that are not worth an allocation
 
@@ -86,6 +86,7 @@ cdef class Plan:
         job.slabs_first = spec["slabs_first"]
         job.across_first = spec["across_first"]
         job.lone = spec["lone"]
+        job.apart = spec["apart"]
         job.parts = spec["parts"]
         job.gradient, job.moves = GRADIENTS[spec["gradient"]], spec["moves"]
         job.count_padding = spec["count_padding"]
@@ -180,7 +181,8 @@ cdef class Plan:
         few = gradient == NUMPOOL_SCATTER and job.h.kernel * job.w.kernel < LEAST_SHARED
         if windows < threads and not few:  # they share the lanes
             lanes = max(LEAST_SHARE, grid.lanes // threads // LEAST_SHARE * LEAST_SHARE)
-            if gradient != NUMPOOL_GATHER or not 0 < grid.lanes % lanes < LEAST_GATHERED:
+            vectors = gradient == NUMPOOL_GATHER or job.apart
+            if not vectors or not 0 < grid.lanes % lanes < LEAST_VECTOR:
                 grid.block_lanes = min(grid.block_lanes, lanes)
         grid.lane_blocks = (grid.lanes + grid.block_lanes - 1) // grid.block_lanes
         grid.blocks = windows * grid.lane_blocks

@@ -8,8 +8,8 @@ An arena is a stretch of memory between two pages without any right:
     | no access | [array] . . . canary . . .  | no access |      side "start": its first byte is the arena's first
 
 The array may be whole, a crop of a larger one (which lies flush, so that the crop's last element is the last that may
-be read), or lie in memory in the other layout's order. What an output does not cover must keep its canary; around an
-input lie NaN and the largest integers, which no result can swallow.
+be read), lie in memory in the other layout's order, or backwards along all axes but the last. What an output does not
+cover must keep its canary; around an input lie NaN and the largest integers, which no result can swallow.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ import numpy as np
 CANARY, POISON = 0xA5, 0xFF
 SIDES = ("end", "start")
 THREADS = (1, 3)
-VIEWS = ("whole", "crop", "other")
+VIEWS = ("whole", "crop", "other", "flipped")
 INDICES = ("plane", "window", "tensor", "nhwc")
 DTYPES = ("uint8", "float16", "float32", "float64")  # one per item size
 CHANNELS = (1, 3, 8, 17, 33)
@@ -89,6 +89,8 @@ class Arena:
             order = list(range(len(shape)))
             order.insert(len(shape) - 1 if layout == "NCHW" else len(shape) - 3, order.pop(channels))
             return self.empty([shape[axis] for axis in order], dtype, side, fill=fill).transpose(np.argsort(order))
+        if view == "flipped":
+            return self.empty(shape, dtype, side, fill=fill)[(slice(None, None, -1),) * (len(shape) - 1)]
         base, crop = list(shape), [slice(None)] * len(shape)
         if view == "crop":
             for axis, more in ((rows, 2), (rows + 1, 3)):
@@ -118,7 +120,7 @@ class Arena:
 
 def cases(threads, dtype):
     """Yield (geometry, layout, height, width, channels) wherever every window fits."""
-    widths = range(1, 61) if threads == 1 else (1, 7, 16, 33, 39)
+    widths = (*range(1, 34), 40, 47, 48, 49, 56, 60) if threads == 1 else (1, 7, 16, 33, 39)
     for geometry, layout in itertools.product(GEOMETRIES, ("NCHW", "NHWC")):
         kernel, _, padding, dilation, _ = geometry
         (kh, kw) = kernel if isinstance(kernel, tuple) else (kernel, kernel)
@@ -236,7 +238,7 @@ def fuzz(threads, dtype):
                 check("avg_pool2d_backward", [x.dtype], [y], shape, *spatial, ceil, layout=layout)
     for name, arrays, args, kwargs in family(rng, threads, dtype) if dtype != "uint8" else ():
         choose()
-        check(name, None, arrays, *args, views=("whole",), **kwargs)
+        check(name, None, arrays, *args, views=("whole", "flipped"), **kwargs)
 
 
 if __name__ == "__main__":

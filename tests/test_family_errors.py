@@ -165,18 +165,21 @@ def test_a_spatial_size_of_zero_is_refused(name):
         refuse(name, {"array": x[..., :0]}, ValueError, "0")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_wrong_out_is_refused(name):
+@pytest.mark.parametrize(
+    "name, more",
+    [*((name, {}) for name in NAMES), *((f"{op}_over_time", {"lengths": (3, 2)}) for op in ("max", "avg"))],
+)
+def test_wrong_out_is_refused(name, more):
     first, _, out = right_call(name)
     for wrong in (out.astype("f8"), out.astype(">f4"), out.astype("i4")):
-        refuse(name, {"out": wrong}, WRONG)
+        refuse(name, {"out": wrong, **more}, WRONG)
     for wrong in (out[..., :-1], out[None], out.ravel()[:1], np.zeros((), "f4")):
-        refuse(name, {"out": wrong.copy()}, ValueError, out.shape[-1])
+        refuse(name, {"out": wrong.copy(), **more}, ValueError, out.shape[-1])
     read_only = out.copy()
     read_only.flags.writeable = False
-    refuse(name, {"out": read_only}, ValueError)
-    for wrong in ([[1.0]], 3.0, "out", memoryview(b"12")):
-        refuse(name, {"out": wrong}, TypeError)
+    refuse(name, {"out": read_only, **more}, ValueError)
+    for wrong in ([[1.0]], 3.0, "out", memoryview(b"12"), {}, np.float32(1)):
+        refuse(name, {"out": wrong, **more}, WRONG)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -45,6 +45,7 @@ NAN, INF = np.nan, np.inf
         ("max_pool3d", (1, 16, 6, 5, 3), {"kernel_size": (2, 1, 1)}),
         ("adaptive_max_pool2d", (2, 17, 13, 20), {"output_size": (5, 7)}),
         ("adaptive_max_pool2d", (1, 64, 5, 9), {"output_size": (7, 9)}),
+        ("adaptive_max_pool2d", (1, 33, 5, 5), {"output_size": 3}),  # threads share the lanes: not 32 and one
     ],
 )
 def test_indices_of_windows_that_hardly_overlap(name, shape, args, index, dtype):
@@ -421,6 +422,28 @@ def test_fractional_windows_of_halves_are_pytorch_s():
     x = np.zeros((1, 1, 1, 70000), np.float16)  # more positions than float16 can count
     i = numpool.fractional_max_pool2d(x, (1, 2), (1, 3), None, True, np.zeros((1, 1, 2), np.float16))[1]
     equal(i.ravel(), [0, 34999, 69998])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize(
+    "shape, kernel_size, output_size",
+    [
+        ((1, 2, 9, 12), (2, 3), (3, 1)),
+        ((1, 2, 9, 700), (2, 600), (3, 1)),
+        ((1, 2, 9, 700), (1, 600), (3, 1)),
+        ((1, 2, 4, 5, 6), (2, 2, 6), (2, 3, 1)),
+    ],
+)
+def test_fractional_windows_in_a_single_column(shape, kernel_size, output_size, dtype):
+    rng, n = np.random.default_rng(0), len(shape) - 2
+    x, name = exact_data(shape, dtype, rng), f"fractional_max_pool{n}d"
+    args = (kernel_size, output_size, None, True, family_reference.drawn_samples(rng, (1, 2, n), np.dtype("float32")))
+    for index in INDICES:
+        wants = getattr(family_reference, name)(x, *args, index=index)
+        for _ in circumstances((1, 3)):
+            equal(getattr(numpool, name)(x, *args[:3], random_samples=args[4]), wants[0])
+            for got, want in zip(getattr(numpool, name)(x, *args, index=index), wants, strict=True):
+                assert_same(got, want)
 
 
 def test_fractional_windows_of_a_volume_take_the_samples_in_order():

@@ -39,8 +39,9 @@ def test_guard_places_arrays_flush_and_sees_stray_writes(side, view, layout):
     x = np.arange(2 * 3 * 4 * 5, dtype=np.float16).reshape(2, 3, 4, 5)
     placed = arena.empty(x.shape, x.dtype, side, view, layout)
     placed[...] = x
-    start, first = arena.bytes.ctypes.data, placed.ctypes.data
-    last = first + sum((n - 1) * step for n, step in zip(placed.shape, placed.strides)) + placed.itemsize
+    start, first = arena.bytes.ctypes.data, placed.ctypes.data  # of the lowest element
+    first += sum((n - 1) * step for n, step in zip(placed.shape, placed.strides) if step < 0)
+    last = first + sum((n - 1) * abs(step) for n, step in zip(placed.shape, placed.strides)) + placed.itemsize
     assert last == start + arena.bytes.size if side == "end" else first == start
     assert placed.flags.c_contiguous == (view == "whole")
     assert arena.take(placed).tobytes() == x.tobytes()

@@ -8,7 +8,8 @@ import numpy as np
 BUSY: dict[int, int]
 FLAT_MASKS: int
 FLAT_TAPS: int
-FEW: int
+APART: int
+BEYOND: int
 FIVE_BUSIER: int
 FIVE_LANES: int
 LEAST_PICKED: int

@@ -68,6 +68,8 @@ ROWS_AS_IS = 4
 # all rows share is made once a block.
 MOST_SMALL_LANES = 352
 SMALL_INPUT = 128 * 1024
+# Taps along an axis of a table's windows up to which all of them are read anew.
+FEW_TAPS = 6
 # Rows of a block of large windows (arglarge.h) at least, and the bytes of their rows of taps.
 LARGE_ROWS = 8
 LARGE_BYTES = 96 * 1024
@@ -196,11 +198,12 @@ def blocks(
     divisor: int,
     numbered: bool,
     in_step: bool,
+    apart: bool,
 ) -> dict[str, Any]:
     """How many rows, columns and lanes a block has, so that its scratch stays in the first-level cache.
 
     `numbered`: indices are numbers of taps, which irregular windows count each in its own shape. `in_step`: a vector of
-    indices means the same in every lane, see `spec.in_step`.
+    indices means the same in every lane, see `spec.in_step`. `apart`: see `are_apart`.
     """
     d, h, w = axes
     size = accumulator(operation, dtype)
@@ -215,13 +218,13 @@ def blocks(
         return {"block": sums_block(h, w, lanes, size)}
     arg = operation.startswith("arg")
     deep = d is not UNIT
+    if apart:
+        return {"block": (rows_as_is(h), w.out, lanes), "apart": True}
     if arg and max(h.kernel, w.kernel) <= 3 and h.dilation == w.dilation == 1 and not irregular and not deep:
         return small_blocks(h, w, lanes, size // 2, operation == "argmax" and dtype in ("float32", "float64"))
-    if arg and lanes >= LEAST_LANES and in_step and is_apart(operation, dtype, axes):
-        return {"block": (rows_as_is(h), w.out, lanes)}
-    if lanes == 1 and are_lines(operation, (h, w)):
+    if lanes == 1 and are_added(operation, (h, w)):
         return {"block": (LONE_ROWS, 1, 1), "lone": True}
-    if lanes == w.out == h.kernel == 1 and not deep and operation in ("max", "min"):
+    if are_lines(operation, axes, lanes):
         high = max(1, min(LONE_ROWS, MOST_LONE_BYTES // (w.extent * size)))
         return {"block": (high, 1, 1), "parts": w.extent > _kernels.PART}
     if w.extent > _kernels.PART or (arg and (h.kernel > _kernels.PART or (irregular and numbered))):
@@ -320,14 +323,26 @@ def large_block(h: Axis, w: Axis, window_bytes: int) -> tuple[int, int]:
     return max(1, rows if most < h.out else most), cols
 
 
-def is_apart(operation: str, dtype: str, axes: tuple[Axis, ...]) -> bool:
-    """Whether windows with their taps share few or none and are read tap after tap (`is_apart` in argextremum.h)."""
-    few = all(a.kernel <= (_kernels.FEW if a.table is not None else min(3, a.stride)) for a in axes)
+def are_apart(operation: str, dtype: str, axes: tuple[Axis, Axis, Axis], lanes: int, nbytes: int) -> bool:
+    """Whether windows with their taps share few or none, so that they are read tap after tap, as these lie in memory,
+    some vectors of lanes at a time (`apart` in argsmall.h). Regular ones of images that a cache holds are faster all
+    taps of a vector at a time."""
+    few = all(a.kernel <= (FEW_TAPS if a.table is not None else min(3, a.stride)) for a in axes)
     whole = all(a.dilation == 1 and (a.table is not None or a.inside) for a in axes)
-    return few and whole and operation == "argmax" and dtype in ("float32", "float64")
+    values = operation == "argmax" and dtype in ("float32", "float64")  # compared as they lie
+    if not (values and few and whole and lanes >= LEAST_LANES):
+        return False
+    far = nbytes > 2 * _kernels.BEYOND and lanes * accumulator("max", dtype) >= _kernels.APART * _kernels.vector_bytes()
+    return far or axes[0] is not UNIT or any(a.table is not None for a in axes)
 
 
-def are_lines(operation: str, axes: tuple[Axis, ...]) -> bool:
+def are_lines(operation: str, axes: tuple[Axis, Axis, Axis], lanes: int) -> bool:
+    """Whether windows are one a row of single lanes, read where it lies (`lines` in extremum.h)."""
+    d, h, w = axes
+    return operation in ("max", "min") and d is UNIT and lanes == w.out == h.kernel == 1
+
+
+def are_added(operation: str, axes: tuple[Axis, ...]) -> bool:
     """Whether windows are one a line, added as they lie in memory (lone.h)."""
     return operation == "wide_average" and len(axes) == 2 and is_lone(axes[1:])
 

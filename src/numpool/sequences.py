@@ -300,18 +300,18 @@ def without_steps(make: Callable[[], T], x: np.ndarray, results: Results, out: A
     the shape that the caller knows."""
     try:
         return make()
-    except (TypeError, ValueError):
-        checked_outs(out, results(), (checked_array("x", x, DTYPES),))
-        raise
+    except (TypeError, ValueError) as error:
+        wrong = error
+    checked_outs(out, results(), (checked_array("x", x, DTYPES),))
+    raise wrong
 
 
 def with_step(out: Any, axis: int) -> Any:
-    """`out` with an axis of one step."""
-    if out is None:
-        return None
+    """`out` with an axis of one step; what cannot have one, as it is: `checked_outs` says what is wrong with it."""
     if isinstance(out, tuple | list):
         return tuple(with_step(o, axis) for o in out)
-    return out[(slice(None),) * axis + (None,)]
+    fits = isinstance(out, np.ndarray) and out.ndim >= axis
+    return out[(slice(None),) * axis + (None,)] if fits else out
 
 
 def over_lengths(

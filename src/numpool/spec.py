@@ -17,7 +17,15 @@ from typing import Any, NamedTuple
 
 from numpool import _kernels
 from numpool.arrays import FLOATS, HALVES, Header, Lying, Place, Result, Shape, extent, name_of
-from numpool.blocks import LEAST_LONE_ROWS, MOST_LONE_BYTES, axis_words, blocks, crosswise_block
+from numpool.blocks import (
+    LEAST_LONE_ROWS,
+    MOST_LONE_BYTES,
+    are_apart,
+    are_lines,
+    axis_words,
+    blocks,
+    crosswise_block,
+)
 from numpool.flatten import LEAST_COLUMNS, LEAST_LANES, LEAST_LINE, flatten, is_lone
 from numpool.geometry import UNIT, Axis, number_of_tables
 from numpool.indices import Indices
@@ -118,9 +126,10 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
         h = replace(h, size=h.size * lead[-1], out=h.out * lead[-1], after=0)  # a single tall plane
         for row in (lead, *heads):
             del row[-1]
+    axes = d, h, w
     rows, cols = (h.size, w.size) if p.backward else (h.out, w.out)
     rows *= prod(lead)
-    spec = {
+    spec: dict[str, Any] = {
         "operation": operation,
         "dtype": name_of(x.dtype),
         "outputs": at.outputs(p.results),
@@ -145,6 +154,7 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
         "slabs_first": False,
         "across_first": p.across_first,
         "lone": False,
+        "apart": False,
         "parts": False,
         "gradient": None,
         "moves": p.moves,
@@ -160,7 +170,9 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
         }
     numbered = index is not None and (index.numbered or p.moves)  # what is moved is not scattered
     vectors = index is not None and in_step(index, spec)
-    spec |= blocks(operation, name_of(x.dtype), (d, h, w), lanes, rows, p.divisor, numbered, vectors)
+    apart = are_apart(operation, name_of(x.dtype), axes, lanes, spec["x_extent"])
+    apart = apart and index is not None and fit_vectors(index, spec)
+    spec |= blocks(operation, name_of(x.dtype), axes, lanes, rows, p.divisor, numbered, vectors, apart)
     if p.across_first:
         spec |= {"block": crosswise_block(h, w, lanes, x.itemsize)}
     if scatter:
@@ -168,8 +180,9 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
     if tables > 1:  # blocks keep to a plane: as many rows as divide its
         block: Any = spec["block"]
         some = next(n for n in range(min(block[0], h.out), 0, -1) if h.out % n == 0)
-        lone = spec["lone"] or (lanes == w.out == 1 and h.out * w.extent * x.itemsize <= MOST_LONE_BYTES)
-        spec["block"] = (h.out if lone and some < LEAST_LONE_ROWS else some, *block[1:])
+        near = are_lines(operation, axes, lanes) and h.out * w.extent * x.itemsize <= MOST_LONE_BYTES
+        whole = some < LEAST_LONE_ROWS and (spec["lone"] or near)
+        spec["block"] = (h.out if whole else some, *block[1:])
     return spec
 
 
@@ -206,6 +219,15 @@ def in_step(index: Named, spec: dict[str, Any]) -> bool:
     """Whether the indices of a pixel's lanes are bytes, or positions that count alike in all lanes."""
     lane = spec["position"][-1]
     return index.array.itemsize == 1 if index.numbered else lane == 0
+
+
+def fit_vectors(index: Named, spec: dict[str, Any]) -> bool:
+    """Whether the indices of a window are bytes, or positions that fit 32 bits when they count from its first tap."""
+    if index.numbered:
+        return bool(index.array.itemsize == 1)
+    axes = ((spec[n], step) for n, step in zip("dhw", spec["position"][1:4], strict=True))
+    farthest: int = sum((a["kernel"] - 1) * step for a, step in axes if a is not None)
+    return farthest < 2**31 - 1
 
 
 def turned_spec(p: Pooling) -> dict[str, Any]:

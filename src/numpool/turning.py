@@ -19,8 +19,8 @@ from numpool.blocks import (
     MOST_PICKED_REGULAR,
     PICK_COST,
     accumulator,
+    are_added,
     are_alike,
-    are_lines,
     folds_slabs,
     is_flat,
     is_narrow,
@@ -52,7 +52,7 @@ def is_turned(
 ) -> bool:
     """Whether groups of planes become the lanes of pixels (planes.h): they can where each lies in memory without a gap
     and all have the same windows, and do where it `pays`."""
-    if operation.endswith("backward") or at.has_lanes or are_lines(operation, axes):
+    if operation.endswith("backward") or at.has_lanes or are_added(operation, axes):
         return False
     step = x.itemsize
     for a in reversed(at.spatial_by_memory(x)):
