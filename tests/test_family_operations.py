@@ -592,17 +592,19 @@ def test_averages_over_time_have_the_same_bits_however_sequences_lie(channels, d
 @pytest.mark.parametrize("dtype", ["float16", "float32", "int8"])
 @pytest.mark.parametrize("steps", [1, 20])
 def test_samples_next_to_each_other_keep_their_lengths(steps, dtype):
-    """In memory samples may be neighbours, as channels are in NLC, or share elements with the next channel and step."""
+    """In memory samples may be neighbours, as channels are in NLC, also in a copy alone, or share elements with the
+    next channel and step."""
     lengths = np.array([0, 1, 0, 1, 1, 0, steps, 1])
     row = exact_data((7 + 4 + steps,), dtype, np.random.default_rng(0))
     shared = sliding_window_view(sliding_window_view(row, 4), steps, axis=0)[:8]
     first = np.asfortranarray(exact_data((8, 3, steps), dtype, np.random.default_rng(1)))
-    for x in (shared, first, exact_data((8, 1, steps), dtype, np.random.default_rng(2))):
+    every_other = np.asfortranarray(exact_data((16, 3, steps), dtype, np.random.default_rng(3)))[::2]
+    for x in (shared, first, every_other, exact_data((8, 1, steps), dtype, np.random.default_rng(2))):
         for _ in circumstances((1, 3)):
             equal(numpool.max_over_time(x, lengths), family_reference.max_over_time(x, lengths))
-            result = None if dtype == "int8" else "float32"
-            means = family_reference.avg_over_time(x, lengths, dtype=result)
-            assert_same(numpool.avg_over_time(x, lengths, dtype=result), means, max_ulps=1)
+            for result in ("float32", "float64") if dtype != "int8" else (None,):
+                means = family_reference.avg_over_time(x, lengths, dtype=result)
+                assert_same(numpool.avg_over_time(x, lengths, dtype=result), means, max_ulps=1)
 
 
 @pytest.mark.parametrize("name", ["max_over_time", "avg_over_time"])

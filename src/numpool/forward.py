@@ -156,15 +156,18 @@ def adaptive_average_call(rank: int, sources: tuple[Any, ...], args: tuple[Any, 
     return average_of(x, layout, adaptive_windows(x.shape, layout, output_size), dtype)
 
 
+def in_doubles(x: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """`x` as the kernels need it for averages of this dtype: they add a few elements of a column in the input's own."""
+    return x.astype(np.float64) if name_of(x.dtype) in FLOATS and dtype == np.float64 != x.dtype else x
+
+
 def average_of(
     x: np.ndarray, layout: str, axes: tuple[Axis, ...], dtype: Any, override: int = 0, padded: bool = False
 ) -> Call:
     """The call on windows already known."""
     dtype = average_dtype(dtype, x.dtype)
     result = Result(output_shape(x.shape, layout, axes), dtype)
-    if name_of(x.dtype) in FLOATS and dtype == np.float64 != x.dtype:
-        x = x.astype(np.float64)  # the kernels add a few elements of a column in float32
-    x, at = readable(x, layout)
+    x, at = readable(in_doubles(x, dtype), layout)
     if 0 in result.shape:
         return Call(None, (x,), (result,), at)
     if len(axes) == 3 and is_whole(axes[1]):  # however it lies, sums are made in one order
@@ -177,16 +180,17 @@ def average_of(
     return Call(plan, (x,), (result,), at)
 
 
-def is_along_memory(x: np.ndarray, layout: str, dtype: Any) -> bool:
+def is_along_memory(x: np.ndarray, layout: str, dtype: np.dtype[Any]) -> bool:
     """Whether the steps of a sequence are lines that averages in double are made of as they lie (lone.h)."""
-    short = name_of(x.dtype) in FLOATS and x.itemsize < 8 and np.float64 != average_dtype(dtype, x.dtype)
-    wide = short and is_wide(x.dtype, average_dtype(dtype, x.dtype), (whole_axis(x.shape[-1]),))
+    short = name_of(x.dtype) in FLOATS and x.itemsize < 8
+    wide = short and is_wide(x.dtype, dtype, (whole_axis(x.shape[-1]),))
     return wide and has_rows(x, layout) and x.strides[-1] == x.itemsize
 
 
 def average_lengths_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     layout, dtype = args
-    x = by_samples(sources[0], layout)
+    dtype = average_dtype(dtype, sources[0].dtype)
+    x = by_samples(in_doubles(sources[0], dtype), layout)
     axes: tuple[Axis, ...] = (lengths_axis(x, sources[1], layout),)
     if is_along_memory(x, layout, dtype):
         layout, axes = LAYOUTS[2][0], (copy_axis(x.shape[-2]), *axes)
