@@ -11,8 +11,13 @@ typedef int16_t FN(short) __attribute__((vector_size(LANES * 2)));
 #endif
 typedef uint8_t FN(byte) __attribute__((vector_size(LANES)));
 
-/* Half a vector of taps. */
+/* Half a vector of taps, as positions. */
 #define HALF(x, from) __builtin_shufflevector(x, x, NUMPOOL_CAT(COUNT_, LANES_8)(from))
+#ifdef NATIVE_DOUBLE_4_0
+#define POSITIONS(x, from) ((FN(position))NATIVE_DOUBLE_4_0(HALF(x, from)))
+#else
+#define POSITIONS(x, from) __builtin_convertvector(HALF(x, from), FN(position))
+#endif
 #define COUNT_2(f) (f), (f) + 1
 #define COUNT_4(f) COUNT_2(f), COUNT_2((f) + 2)
 #define COUNT_8(f) COUNT_4(f), COUNT_4((f) + 4)
@@ -55,12 +60,12 @@ ALWAYS_INLINE void FN(put_index)(const numpool_small *f, ptrdiff_t row, ptrdiff_
         steps += tap;
         memcpy(index, &steps, sizeof steps);
 #else
-        const FN(position) low = steps + __builtin_convertvector(HALF(tap, 0), FN(position));
+        const FN(position) low = steps + POSITIONS(tap, 0);
         memcpy(index, &low, sizeof low);
         if (f->n <= LANES_8)
             return;
         steps += LANES_8 * f->move;
-        const FN(position) high = steps + __builtin_convertvector(HALF(tap, LANES_8), FN(position));
+        const FN(position) high = steps + POSITIONS(tap, LANES_8);
         memcpy(index + sizeof low, &high, sizeof high);
 #endif
     } else {
@@ -212,6 +217,7 @@ static __attribute__((noinline)) void FN(apart)(const numpool_small *f)
 }
 #undef NARROW
 #undef HALF
+#undef POSITIONS
 #undef COUNT_2
 #undef COUNT_4
 #undef COUNT_8

@@ -149,7 +149,11 @@ ALWAYS_INLINE FN(tree) FN(float16_load)(FN(evec) x)
 }
 ALWAYS_INLINE FN(tree) FN(bfloat16_load)(FN(evec) x)
 {
+#ifdef NATIVE_DOUBLE_2_1
+    return (FN(tree))((FN(bits))NATIVE_DOUBLE_2_1(x) << 16);
+#else
     return (FN(tree))(__builtin_convertvector(x, FN(bits)) << 16);
+#endif
 }
 #define LOAD_HALF NUMPOOL_CAT(FN(DTYPE), _load)
 #endif

@@ -20,10 +20,12 @@
 #define NATIVE_PREFIX _mm512
 #define NATIVE_INTEGER(size, is_unsigned) 1
 typedef __m512i native_int;
+typedef __m256i native_half;
 #elif VECTOR_BYTES == 32
 #define NATIVE_PREFIX _mm256
 #define NATIVE_INTEGER(size, is_unsigned) ((size) < 8)
 typedef __m256i native_int;
+typedef __m128i native_half;
 #else
 #define NATIVE_PREFIX _mm
 #define NATIVE_INTEGER(size, is_unsigned) ((size) == ((is_unsigned) ? 1 : 2))
@@ -160,6 +162,29 @@ ALWAYS_INLINE void numpool_bytes_8(void *p, __m256i x)
     const int four = _mm_cvtsi128_si32(_mm_unpacklo_epi16(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1)));
     memcpy(p, &four, sizeof four);
 }
+#endif
+
+/* Half a vector of integers of so many bytes, signed (0) or not (1), as a vector of integers twice as wide, and back, of what fits:
+ * GCC 12 does each quarter by itself and joins them, 4 instructions instead of 1, and 4 instead of 2 */
+#if VECTOR_BYTES >= 32
+#define NATIVE_DOUBLE_1_0(x) NUMPOOL_JOIN(NATIVE_PREFIX, cvtepi8, epi16)((native_half)(x))
+#define NATIVE_DOUBLE_1_1(x) NUMPOOL_JOIN(NATIVE_PREFIX, cvtepu8, epi16)((native_half)(x))
+#define NATIVE_DOUBLE_2_0(x) NUMPOOL_JOIN(NATIVE_PREFIX, cvtepi16, epi32)((native_half)(x))
+#define NATIVE_DOUBLE_2_1(x) NUMPOOL_JOIN(NATIVE_PREFIX, cvtepu16, epi32)((native_half)(x))
+#define NATIVE_DOUBLE_4_0(x) NUMPOOL_JOIN(NATIVE_PREFIX, cvtepi32, epi64)((native_half)(x))
+#define NATIVE_DOUBLE_4_1(x) NUMPOOL_JOIN(NATIVE_PREFIX, cvtepu32, epi64)((native_half)(x))
+#endif
+#if VECTOR_BYTES == 64
+#define NATIVE_HALVE_1_0(x) _mm512_cvtepi16_epi8((__m512i)(x))
+#define NATIVE_HALVE_1_1(x) NATIVE_HALVE_1_0(x)
+#define NATIVE_HALVE_2_0(x) _mm512_cvtepi32_epi16((__m512i)(x))
+#define NATIVE_HALVE_2_1(x) NATIVE_HALVE_2_0(x)
+#elif VECTOR_BYTES == 32
+#define NATIVE_PACKED(pack, x) _mm256_castsi256_si128(_mm256_permute4x64_epi64(pack((__m256i)(x), (__m256i)(x)), 0x08))
+#define NATIVE_HALVE_1_0(x) NATIVE_PACKED(_mm256_packs_epi16, x)
+#define NATIVE_HALVE_1_1(x) NATIVE_PACKED(_mm256_packus_epi16, x)
+#define NATIVE_HALVE_2_0(x) NATIVE_PACKED(_mm256_packs_epi32, x)
+#define NATIVE_HALVE_2_1(x) NATIVE_PACKED(_mm256_packus_epi32, x)
 #endif
 
 /* So many bytes from p, signed (0) or not (1), as a vector of int32: GCC 12 takes 9 instructions instead of 1 */

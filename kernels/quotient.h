@@ -119,8 +119,14 @@ ALWAYS_INLINE FN(evec) FN(float16_store)(FN(vec) value)
 }
 ALWAYS_INLINE FN(evec) FN(bfloat16_store)(FN(vec) value)
 {
-    const FN(bits) u = (FN(bits))value; /* the low half of a NaN is 0, as in the elements it came from: it stays one */
-    return __builtin_convertvector((u + 0x7fff + (u >> 16 & 1)) >> 16, FN(evec));
+    typedef uint32_t words __attribute__((vector_size(VECTOR_BYTES)));
+    const words u = (words)value; /* the low half of a NaN is 0, as in the elements it came from: it stays one */
+    const words rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16;
+#ifdef NATIVE_HALVE_2_1
+    return (FN(evec))NATIVE_HALVE_2_1(rounded);
+#else
+    return __builtin_convertvector(rounded, FN(evec));
+#endif
 }
 #define STORE_HALF NUMPOOL_CAT(FN(DTYPE), _store)
 #endif
@@ -137,7 +143,7 @@ ALWAYS_INLINE void FN(store_quotient)(char *p, FN(vec) sum, numpool_by by)
 #elif ACC_SIZE == 4 && ELEM_SIZE == 1 && defined(NATIVE_BYTES_4)
     NATIVE_BYTES_4(p, x);
 #else
-    const FN(evec) y = __builtin_convertvector(x, FN(evec));
+    const FN(evec) y = HALVING(x, FN(evec));
     memcpy(p, &y, sizeof y);
 #endif
 }

@@ -54,11 +54,15 @@ ALWAYS_INLINE void FN(read_vector)(const FN(reading) *r, const FN(piece) *piece,
 {
     *grad = (FN(ivec))FN(load)(piece->grad + i * ELEM_SIZE);
     if (bytewise) {
+#if ELEM_SIZE == 4 && defined(NATIVE_INTS_1)
+        *tap = (FN(ivec))NATIVE_INTS_1(piece->index + i);
+#else
         FN(bytes) bytes;
         memcpy(&bytes, piece->index + i, sizeof bytes);
         /* twice as wide after twice as wide: GCC takes other steps apart */
         const FN(numbers) numbers = __builtin_convertvector(__builtin_convertvector(bytes, FN(words)), FN(numbers));
         *tap = __builtin_convertvector(numbers, FN(ivec));
+#endif
         return;
     }
     const FN(longs) a = (FN(longs))FN(load)(piece->index + i * 8) - (r->ramp[0] + (start + i * r->step));
