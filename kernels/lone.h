@@ -88,7 +88,7 @@ static void FN(lone)(const numpool_job *job, const numpool_tile *tile, char *sum
         memcpy(sums + r * ACC_SIZE, &sum, LONE_ROWS * ACC_SIZE);
     }
     char *out = job->y.data + numpool_lead(job, job->y.lead, plane) + first * job->y.row;
-    const ptrdiff_t divisor = numpool_count(&job->w, 0, 0);
+    const ptrdiff_t divisor = job->divisor ? job->divisor : numpool_count(&job->w, 0, 0);
     if (job->y.row == job->out_size) {
         FN(divide)(job, sums, 0, rows, divisor, out);
         return;

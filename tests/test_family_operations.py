@@ -313,6 +313,14 @@ def test_gradient_of_norms_at_zero_at_ties_and_at_the_ends_of_the_range():
     for value in (3e19, 3e-30):
         x = np.full(4, value, np.float32)
         equal(back(np.ones(1, np.float32), x, 2 * x[:1], 2, 4), np.full(4, 0.5))
+    for g, scale in ((1e200, 1e-70), (1e-300, 1e70)):  # what fits, though the gradient over the norm does not
+        x, y, g = np.array([3, 4]) * scale, np.array([5 * scale]), np.array([g])
+        np.testing.assert_allclose(back(g, x, y, 2, 2), g * [0.6, 0.8], rtol=1e-15)
+        np.testing.assert_allclose(back(g, x, y, 3, 2), g * [0.36, 0.64], rtol=1e-15)
+    for dtype in ("float32", "float64"):  # an infinite norm: what is finite has no share of it
+        large = np.full(8, np.finfo(dtype).max, dtype)
+        equal(back(np.ones(1, dtype), large, np.array([INF], dtype), 10, 8), np.zeros(8))
+        equal(back(np.ones(1, dtype), np.array([INF, 1], dtype), np.array([INF], dtype), INF, 2), [1, 0])
 
 
 def test_norms_of_windows_far_apart_in_size_keep_what_fits():
@@ -324,6 +332,22 @@ def test_norms_of_windows_far_apart_in_size_keep_what_fits():
 
 
 # ---- Adaptive and global ----
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(2, 3, 2, 1), (1, 1, 3, 1, 2), (1, 2, 1, 1)])
+def test_a_place_in_many_adaptive_windows_gets_the_share_of_each(shape, dtype):
+    n = len(shape) - 2
+    for many in (16, 17, 33):
+        grad = np.ones((*shape[:2], *(many if size == 1 else size for size in shape[2:])), dtype)
+        for layout in LAYOUTS_OF[n]:
+            own, size = to_layout(grad, layout), to_layout(np.empty(shape, dtype), layout).shape
+            want = family_reference.spatial_axes(len(shape), layout)
+            share = np.prod([many for a in want if size[a] == 1])
+            for _ in circumstances((1, 3)):
+                for held in (own, np.asfortranarray(own)):
+                    back = getattr(numpool, f"adaptive_avg_pool{n}d_backward")(held, size, layout=layout)
+                    equal(back, np.full(size, share))
 
 
 def test_adaptive_windows_are_exact_for_every_small_pair_of_sizes():

@@ -68,6 +68,12 @@ def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float64 if dtype == np.float64 else np.float32)
 
 
+def narrowed(y: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """`y` in the dtype of a result; what does not fit is infinite."""
+    with np.errstate(over="ignore", under="ignore"):
+        return y.astype(dtype, copy=False)
+
+
 def check_output_shape(name: str, array: np.ndarray, wanted: Shape, source: str) -> None:
     """That an array has the output's shape; `source` says what this follows from."""
     if array.shape != wanted:

@@ -18,6 +18,7 @@ from numpool.arrays import (
     Shape,
     check_output_shape,
     checked_array,
+    narrowed,
     readable,
     sum_dtype,
 )
@@ -176,7 +177,7 @@ def shared_out(grad: np.ndarray, shape: Shape, layout: str, axes: tuple[Axis, ..
     shares = shares_of(grad, layout, axes, 0, False)
     direct = out is not None and out[0].dtype == shares.dtype
     sums = pool("adaptive_shares2d", (shares,), (shape, layout), out[0] if out and direct else None)[0]
-    return sums.astype(grad.dtype, copy=False)
+    return narrowed(sums, grad.dtype)
 
 
 def shares_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
@@ -239,7 +240,7 @@ def spread_apart(
             call = average_of(shares, layout, tuple(stage), None, 1)
         last = some == stages[-1] and out is not None and out[0].dtype == shares.dtype
         shares = perform(call, out[0] if last and out else None, ())[0]
-    return shares.astype(grad.dtype, copy=False)
+    return narrowed(shares, grad.dtype)
 
 
 def stages_of(axes: tuple[Axis, ...]) -> list[tuple[int, ...]]:

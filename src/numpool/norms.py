@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from numpool.adaptive import gradient_kept, layout_of
 from numpool.arguments import LAYOUTS, RANKS, choice
-from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, name_of
+from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, name_of, narrowed
 from numpool.backward import window_sums_backward
 from numpool.documents import document, documented
 from numpool.forward import window_maxima, window_sums
@@ -73,12 +73,6 @@ def raised(x: np.ndarray, p: float) -> np.ndarray:
         return np.asarray(x * x * x)
     with np.errstate(over="ignore", under="ignore"):
         return np.asarray(np.power(x, p))
-
-
-def narrowed(y: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """`y` in the dtype of a result; what does not fit is infinite."""
-    with np.errstate(over="ignore", under="ignore"):
-        return y.astype(dtype, copy=False)
 
 
 def absolute(x: np.ndarray) -> np.ndarray:
@@ -175,6 +169,7 @@ def within(a: np.ndarray, least: float, most: float) -> bool:
     return bool(sizes.max(initial=0) < most and sizes.min(initial=1, where=sizes != 0) > least)
 
 
+@np.errstate(all="ignore")  # what overflows is infinite, as it is in the kernels
 def norm_gradient(
     grad: np.ndarray, x: np.ndarray, y: np.ndarray, p: float, layout: str, axes: tuple[Axis, ...]
 ) -> np.ndarray:
@@ -183,10 +178,9 @@ def norm_gradient(
     number = np.float32 if quick else np.float64
     g, y = grad.astype(number, copy=False), y.astype(number, copy=False)
     x = x.astype(number) if x.dtype.kind != "f" or x.dtype.itemsize == 2 else x
-    mild = (quick or within(y, 1e-75, 1e75)) and np.isfinite(x).all()
+    mild = (quick or (within(y, 1e-75, 1e75) and within(grad, 1e-75, 1e75))) and np.isfinite(x).all()
     if 1 <= p <= 3 and mild and all(a.dilation == 1 for a in axes):  # the factors apart neither overflow nor vanish
-        with np.errstate(divide="ignore", invalid="ignore"):
-            weights = np.where(y == 0, number(0), g / raised(y, p - 1) if p != 1 else g)
+        weights = np.where(y == 0, number(0), g / raised(y, p - 1) if p != 1 else g)
         total = window_sums_backward(weights, x.shape, layout, axes)
         total *= x if p in (2, 3) else np.sign(x)
         if p not in (1, 2):
@@ -197,13 +191,12 @@ def norm_gradient(
     g, y, around = g.astype(np.float64), y.astype(np.float64), padded(x.astype(np.float64), layout, axes, 0.0)
     total = np.zeros_like(around)
     for tap, to in zip(taps(around, layout, axes), taps(total, layout, axes), strict=True):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.abs(tap) / y
-            slope = (ratio == 1).astype(np.float64) if p == inf else raised(ratio, p - 1)
-            lost = (ratio < SMALLEST) & (tap != 0)  # the quotient has lost digits, or is 0
-            if p != inf and lost.any():
-                slope[lost] = raised(np.abs(tap[lost]), p - 1) * raised(y[lost], 1 - p)
-            to += np.where((y == 0) | (tap == 0), 0.0, g * np.sign(tap) * slope)
+        ratio = np.abs(tap) / y
+        slope = (np.abs(tap) == y).astype(np.float64) if p == inf else raised(ratio, p - 1)
+        lost = (ratio < SMALLEST) & (tap != 0) & np.isfinite(y)  # the quotient has lost digits, or is 0
+        if p != inf and lost.any():
+            slope[lost] = raised(np.abs(tap[lost]), p - 1) * raised(y[lost], 1 - p)
+        to += np.where((y == 0) | (tap == 0), 0.0, g * np.sign(tap) * slope)
     return unpadded(total, layout, axes)
 
 

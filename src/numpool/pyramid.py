@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numpool.arguments import LAYOUTS, choice, integer
-from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, sum_dtype
+from numpool.arrays import DTYPES, FLOATS, Result, check_output_shape, checked_array, narrowed, sum_dtype
 from numpool.documents import document
 from numpool.forward import average_dtype
 from numpool.geometry import is_channels_last, spatial_sizes
@@ -151,6 +151,7 @@ def spatial_pyramid_pool2d_backward(
     grad = checked_array("grad_output", grad_output, FLOATS)
     check_output_shape("grad_output", grad, (*x.shape[:-3], sum(counts)), f"x of {x.shape}")
 
+    @np.errstate(invalid="ignore", over="ignore")
     def compute() -> tuple[np.ndarray]:
         wide = grad.astype(sum_dtype(grad.dtype), copy=False)
         total = np.zeros(x.shape, wide.dtype)
@@ -163,6 +164,6 @@ def spatial_pyramid_pool2d_backward(
                 total += pool("adaptive_max_pool2d_backward", (part, indices), args, None)[0]
             else:
                 total += pool("adaptive_avg_pool2d_backward", (part,), (x.shape, layout), None)[0]
-        return (total.astype(grad.dtype, copy=False),)
+        return (narrowed(total, grad.dtype),)
 
     return deliver((Result(x.shape, grad.dtype),), compute, out, (grad, x))[0]
