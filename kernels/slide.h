@@ -59,13 +59,15 @@ static __attribute__((noinline)) void FN(copy_rows)(const FN(sliding) *s, const 
     }
 }
 
-/* The rows of a plane, [low, high), over which vectors stay in the array; a negative stride leaves none. */
+/* The rows of a plane, [low, high), over which vectors stay in the array; a negative stride leaves none, and one of 0 (all rows
+ * are one) all or none. */
 static void FN(rows_inside)(const FN(sliding) *s, const char *plane, ptrdiff_t *low, ptrdiff_t *high)
 {
     const ptrdiff_t row = s->job->x.row;
     const char *lowest = plane + s->start * ELEM_SIZE, *data = s->job->x.data, *end = s->job->x.end - s->pitch;
     *low = lowest < data ? 1 + (data - lowest - 1) / numpool_max(row, 1) : 0;
-    const ptrdiff_t most = end < lowest || row < 0 ? 0 : row == 0 ? s->rows : (end - lowest) / row + 1;
+    const int none = end < lowest || row < 0 || (row == 0 && lowest < data);
+    const ptrdiff_t most = none ? 0 : row == 0 ? s->rows : (end - lowest) / row + 1;
     *high = numpool_max(*low, numpool_min(most, s->rows));
 }
 

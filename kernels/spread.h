@@ -14,7 +14,7 @@ typedef struct {
     FN(frame) frame;
     char *rows[2];   /* of windows that have no row for themselves in the tile */
     char *shares[2]; /* of the windows before this one and before the next one */
-    char *zero;      /* the share of a window that does not exist */
+    char *zero;      /* the gradient of a window that does not exist, whose share is +0 */
 } FN(spread);
 
 static int FN(is_spread)(const numpool_job *job, const numpool_tile *tile)
@@ -45,6 +45,8 @@ static ptrdiff_t FN(make_spread)(FN(spread) *s, const numpool_job *job, const nu
     s->rows[1] = s->rows[0] + row;
     if (scratch)
         memset(s->zero, 0, pixel);
+    for (ptrdiff_t i = 0; scratch && job->divisor < 0 && i < s->frame.lanes; i++)
+        s->zero[(i + 1) * ELEM_SIZE - 1] = (char)0x80; /* -0, little endian */
     return 3 * pixel + 2 * row;
 }
 

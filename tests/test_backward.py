@@ -412,6 +412,39 @@ def ways(monkeypatch, call):
     return results
 
 
+@pytest.mark.parametrize("count", (1, 2))
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_indices_of_windows_above_and_below_the_image_are_looked_at(level, count):
+    shape, window = (2, 6, 6, 32), (2, 1, (2, 0), 1, False)  # the first and the last rows of windows have no tap
+    y, indices = numpool.max_pool2d(np.zeros(shape, np.float32), *window, True, layout="NHWC")
+    assert (indices[:, [0, -1]] == -1).all()
+    grad = np.ones(y.shape, np.float32)
+    for row in (0, -1):
+        given, want = indices.copy(), reference.max_pool2d_backward(grad, indices, shape, *window, layout="NHWC")
+        given[0, row, 0, 0] = 5  # a place of other windows
+        want[0, 0, 5, 0] += 1
+        with numpool.use_level(level), numpool.num_threads(count), threads.min_bytes_per_thread(1):
+            assert_same(numpool.max_pool2d_backward(grad, given, shape, *window, layout="NHWC"), want)
+            given[0, row, 0, 0] = 10**9
+            with pytest.raises(ValueError, match=str(10**9)):
+                numpool.max_pool2d_backward(grad, given, shape, *window, layout="NHWC")
+
+
+@pytest.mark.parametrize("kernel, stride", [(2, 2), (3, 2), (4, 3), (3, 1), (2, 3)])
+def test_zeros_of_averages_have_one_sign_whatever_the_divisor(kernel, stride):
+    size = 7 * stride + kernel + (stride > 1)
+    for value in (0.0, -0.0, 1.0):
+        grad = np.full((1, 16, 8, 8), value, np.float32)
+        for divisor in (-1, 3):
+            args = (kernel, stride, 0, False, True, divisor)
+            seen = set()
+            for layout in LAYOUTS:
+                shape = to_layout(np.empty((1, 16, size, size)), layout).shape
+                back = numpool.avg_pool2d_backward(to_layout(grad, layout), shape, *args, layout=layout)
+                seen.add(bits(np.ascontiguousarray(from_layout(back, layout))))
+            assert len(seen) == 1
+
+
 @pytest.mark.parametrize("index", ["plane", "window"])
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

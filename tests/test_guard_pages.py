@@ -22,6 +22,28 @@ def test_guard_pages_hold(threads, dtype):
     assert (child.returncode, last) == (0, "held"), f"exit {child.returncode} in: {last}\n{child.stderr[-3000:]}"
 
 
+ONE_ROW = """
+import itertools, guard, numpy as np, numpool
+arena = guard.Arena(4096)
+for dtype, side, level in itertools.product(guard.DTYPES, guard.SIDES, numpool.levels()):
+    row = arena.place(np.arange(320).reshape(16, 1, 20).astype(dtype), side)
+    x = np.broadcast_to(row, (16, 8, 20))
+    windows = (2, 1, 1), (2, 2, 0), (3, 1, 1), (3, 2, 1), (5, 1, 2)
+    for op, window in itertools.product(("max", "min", "avg"), windows):
+        pool = getattr(numpool, f"{op}_pool2d")
+        with numpool.use_level(level):
+            print(level, side, op, *window, dtype, flush=True)
+            assert (pool(x, *window) == pool(x.copy(), *window)).all()
+print("held")
+"""
+
+
+def test_rows_that_are_one_row_are_not_read_before_it():
+    child = run("-c", ONE_ROW)
+    *_, last = child.stdout.splitlines() or ["nothing was printed"]
+    assert (child.returncode, last) == (0, "held"), f"exit {child.returncode} in: {last}\n{child.stderr[-3000:]}"
+
+
 @pytest.mark.parametrize("beyond", ("array[-1:].ctypes.data + 4", "array.ctypes.data - 4"))
 @pytest.mark.parametrize("access", ("ctypes.c_float.from_address({}).value", "ctypes.memset({}, 0, 1)"))
 def test_guard_kills_an_access_just_beyond_the_array(beyond, access):

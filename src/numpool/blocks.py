@@ -355,8 +355,12 @@ def are_alike(operation: str, divisor: int) -> bool:
 def is_slid(operation: str, h: Axis, w: Axis, divisor: int, kernels: tuple[int, ...] = (2, 3)) -> bool:
     """Whether windows are folded in registers, without scratch (slide.h)."""
     small = h.kernel == w.kernel in kernels and h.dilation == w.dilation == 1 and h.table is w.table is None
-    each_has_a_row = h.before < h.kernel and (h.out - 1) * h.stride - h.before < h.size
-    return are_alike(operation, divisor) and small and each_has_a_row
+    return are_alike(operation, divisor) and small and each_has_a_place(h)
+
+
+def each_has_a_place(a: Axis) -> bool:
+    """Whether no window of the axis lies beside the image."""
+    return a.before < a.kernel and (a.out - 1) * a.stride - a.before < a.size
 
 
 def is_flat(operation: str, h: Axis, w: Axis, size: int, divisor: int) -> bool:
@@ -467,6 +471,7 @@ def extremum_backward_blocks(
     if tiles and (lanes >= LEAST_LANES or (lanes == 1 and w.kernel <= 2 and w.out >= least)):
         return {"block": (max(1, BLOCK_BYTES // (w.size * lanes * size * h.stride)), w.out, lanes), "gradient": "tiles"}
     small = regular and h.kernel <= 3 and w.kernel <= min(3, w.size) and dtype in ("float32", "float64")
+    small = small and each_has_a_place(h)  # others are in no row of the input, and nobody would look at their indices
     if small and in_step and lanes >= LEAST_LANES and _kernels.vector_bytes() >= GATHER_VECTOR:
         rows = max(rows_of_tile(h, w.size * lanes * size, GATHER_BYTES), GATHER_ROWS * h.stride)
         return {"block": (rows, w.size, lanes), "gradient": "gather"}
