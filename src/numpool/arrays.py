@@ -247,8 +247,9 @@ def meets_itself(array: np.ndarray) -> bool:
     return False
 
 
-def checked_outs(out: Any, results: tuple[Result, ...], sources: Arrays) -> Arrays | None:
-    """The arrays that the caller wants written, or None."""
+def checked_outs(out: Any, results: tuple[Result, ...], sources: tuple[Any, ...]) -> Arrays | None:
+    """The arrays that the caller wants written, or None. `sources`: what the caller gave, and what is read, perhaps a
+    copy of it."""
     if out is None:
         return None
     names: tuple[str, ...] = ("out",)
@@ -271,7 +272,7 @@ def checked_outs(out: Any, results: tuple[Result, ...], sources: Arrays) -> Arra
         if not array.flags.writeable:
             raise ValueError(f"{name} must be writeable; got a read-only array of shape {array.shape}")
         for other in sources:
-            if overlap(array, other):
+            if isinstance(other, np.ndarray) and overlap(array, other):
                 raise ValueError(
                     f"{name} must not overlap an input; got an array of shape {array.shape} that shares memory with "
                     f"one of shape {other.shape}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 from typing import Any, Protocol
 
@@ -243,10 +244,10 @@ def lp_pool(rank: int) -> LpPool:
         out: Array | None = None,
     ) -> Array:
         p, known = power(norm_type), choice("layout", layout, LAYOUTS[rank])
-        x = checked_array("x", x, DTYPES)
+        given, x = x, checked_array("x", x, DTYPES)
         axes = windows(x.shape, known, kernel_size, stride, padding, dilation, ceil_mode)
         result = Result(output_shape(x.shape, known, axes), norm_dtype(x))
-        return deliver((result,), lambda: (narrowed(norms(x, p, known, axes), result.dtype),), out, (x,))[0]
+        return deliver((result,), lambda: (narrowed(norms(x, p, known, axes), result.dtype),), out, (given, x))[0]
 
     text = """The p-norm of {RANK}-D windows.
 
@@ -306,12 +307,10 @@ class LpBackward(Protocol):
     ) -> Array: ...
 
 
-def gradient_of(grad_output: Any, x: Any, y: Any, p: float, layout: str, axes_of: Any, out: Any) -> np.ndarray:
-    grad, x, y = (
-        checked_array("grad_output", grad_output, FLOATS),
-        checked_array("x", x, DTYPES),
-        checked_array("y", y, FLOATS),
-    )
+def gradient_of(given: tuple[Any, Any, Any], p: float, layout: str, axes_of: Any, out: Any) -> np.ndarray:
+    """`given`: grad_output, x and y."""
+    named = zip(("grad_output", "x", "y"), given, (FLOATS, DTYPES, FLOATS), strict=True)
+    grad, x, y = (checked_array(name, array, dtypes) for name, array, dtypes in named)
     axes = axes_of(x.shape)
     wanted = output_shape(x.shape, layout, axes)
     for name, array in (("grad_output", grad), ("y", y)):
@@ -320,7 +319,7 @@ def gradient_of(grad_output: Any, x: Any, y: Any, p: float, layout: str, axes_of
     def compute() -> tuple[np.ndarray]:
         return (narrowed(norm_gradient(grad, x, y, p, layout, axes), grad.dtype),)
 
-    return deliver((Result(x.shape, grad.dtype),), compute, out, (grad, x, y))[0]
+    return deliver((Result(x.shape, grad.dtype),), compute, out, (*given, grad, x, y))[0]
 
 
 def lp_backward(rank: int) -> LpBackward:
@@ -345,7 +344,7 @@ def lp_backward(rank: int) -> LpBackward:
         def axes_of(shape: tuple[int, ...]) -> tuple[Axis, ...]:
             return windows(shape, known, kernel_size, stride, padding, dilation, ceil_mode)
 
-        return gradient_of(grad_output, x, y, p, known, axes_of, out)
+        return gradient_of((grad_output, x, y), p, known, axes_of, out)
 
     text = """Gradient of `lp_pool{RANK}d` with respect to its input.
 
@@ -422,14 +421,15 @@ def global_lp_pool(
     >>> numpool.global_lp_pool(np.array([[[3.0, -4.0]]]), 2)
     array([[[5.]]])
     """
-    p, x = power(norm_type), checked_array("x", x, DTYPES)
+    p, given, x = power(norm_type), x, checked_array("x", x, DTYPES)
     known = layout_of(layout, x.ndim)
     spatial, axes = spatial_axes(x.ndim, known), whole(x.shape, known)
     shape = output_shape(x.shape, known, axes)
     if not keepdims:
         shape = tuple(n for a, n in enumerate(shape) if a not in spatial)
     result = Result(shape, norm_dtype(x))
-    return deliver((result,), lambda: (narrowed(norms(x, p, known, axes), result.dtype).reshape(shape),), out, (x,))[0]
+    made = partial(norms, x, p, known, axes)
+    return deliver((result,), lambda: (narrowed(made(), result.dtype).reshape(shape),), out, (given, x))[0]
 
 
 @document
@@ -471,7 +471,7 @@ def global_lp_pool_backward(
     >>> numpool.global_lp_pool_backward(np.array([[1.0]]), x, numpool.global_lp_pool(x, 2), 2)
     array([[[ 0.6, -0.8]]])
     """
-    p, x = power(norm_type), checked_array("x", x, DTYPES)
+    p, x = power(norm_type), np.asarray(x)
     known = layout_of(layout, x.ndim)
     grad, y = (gradient_kept(name, a, x.shape, known) for name, a in (("grad_output", grad_output), ("y", y)))
-    return gradient_of(grad, x, y, p, known, lambda shape: whole(shape, known), out)
+    return gradient_of((grad, x, y), p, known, lambda shape: whole(shape, known), out)

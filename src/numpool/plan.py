@@ -48,12 +48,14 @@ Check: TypeAlias = Callable[[tuple[Any, ...], tuple[Any, ...]], Call]
 CALLS: dict[str, Check] = {}
 
 
-def deliver(results: tuple[Result, ...], compute: Callable[[], Arrays], out: Any, sources: Arrays) -> Arrays:
+def deliver(
+    results: tuple[Result, ...], compute: Callable[[], Arrays], out: Any, sources: tuple[Any, ...]
+) -> Arrays:
     """What `compute` makes, into `out` where that is given; it is looked at first."""
-    return perform(Call(None, sources, results, compute=lambda _: compute()), out, sources)
+    return perform(Call(None, (), results, compute=lambda _: compute()), out, sources)
 
 
-def perform(call: Call, out: Any, sources: Arrays, failed: bool = False) -> Arrays:
+def perform(call: Call, out: Any, sources: tuple[Any, ...], failed: bool = False) -> Arrays:
     """Run a call: into `out`, directly where its memory allows, else through new arrays. `failed`: its plan has been
     run, and an index was wrong."""
     outs = checked_outs(out, call.results, sources)
@@ -85,8 +87,7 @@ def in_full(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out:
     call = CALLS[operation](arrays, args)
     if call.plan is not None and all(a is b for a, b in zip(arrays, call.arrays, strict=False)):
         _kernels.remember(operation, arrays, args, call.plan)
-    sources = tuple(a for a in (*arrays, *call.arrays) if isinstance(a, np.ndarray))
-    return perform(call, out, sources, failed)
+    return perform(call, out, (*arrays, *call.arrays), failed)
 
 
 # Every pooling call: (operation, arrays, its other arguments, `out`) to the tuple of results, `out` where it was given.

@@ -95,6 +95,7 @@ def spatial_pyramid_pool2d(
     >>> numpool.spatial_pyramid_pool2d(np.arange(16).reshape(1, 1, 4, 4), [1, 2])
     array([[15,  5,  7, 13, 15]])
     """
+    given = x
     x, sizes, counts = checked(x, levels, op, layout)
     dtype = x.dtype if op == "max" else average_dtype(None, x.dtype)
 
@@ -103,7 +104,7 @@ def spatial_pyramid_pool2d(
         pooled = (pool(f"adaptive_{op}_pool2d", (x,), (size, *tail), None)[0] for size in sizes)
         return (np.concatenate([features_last(y, layout) for y in pooled], axis=-1),)
 
-    return deliver((Result((*x.shape[:-3], sum(counts)), dtype),), compute, out, (x,))[0]
+    return deliver((Result((*x.shape[:-3], sum(counts)), dtype),), compute, out, (given, x))[0]
 
 
 @document
@@ -147,6 +148,7 @@ def spatial_pyramid_pool2d_backward(
     array([[[[2., 3.],
              [4., 6.]]]])
     """
+    given = grad_output, x
     x, sizes, counts = checked(x, levels, op, layout)
     grad = checked_array("grad_output", grad_output, FLOATS)
     check_output_shape("grad_output", grad, (*x.shape[:-3], sum(counts)), f"x of {x.shape}")
@@ -166,4 +168,4 @@ def spatial_pyramid_pool2d_backward(
                 total += pool("adaptive_avg_pool2d_backward", (part,), (x.shape, layout), None)[0]
         return (narrowed(total, grad.dtype),)
 
-    return deliver((Result(x.shape, grad.dtype),), compute, out, (grad, x))[0]
+    return deliver((Result(x.shape, grad.dtype),), compute, out, (*given, grad, x))[0]

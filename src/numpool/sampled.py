@@ -155,7 +155,7 @@ def fractional_pool(rank: int) -> FractionalPool:
         out: Any = None,
     ) -> Any:
         known, kind = choice("layout", layout, LAYOUTS[rank]), choice("index", index, INDEXES)
-        x = checked_array("x", x, DTYPES)
+        given, x = x, checked_array("x", x, DTYPES)
         if x.ndim not in (rank + 1, rank + 2):
             raise ValueError(f"x must have {rank + 1} or {rank + 2} dimensions (a batch may be missing); got {x.shape}")
         whole = x if x.ndim == rank + 2 else x[None]
@@ -180,7 +180,7 @@ def fractional_pool(rank: int) -> FractionalPool:
                 return tuple(np.empty(r.shape, r.dtype) for r in results)
             return tuple(r.reshape(shape) for r in fractional(whole, known, axes, convention))
 
-        made = deliver(tuple(results), compute, out, (x,))
+        made = deliver(tuple(results), compute, out, (given, x))
         return made if return_indices else made[0]
 
     text = """Maximum over {RANK}-D windows whose places are drawn at random.
@@ -305,7 +305,7 @@ def by_indices(grad_output: Any, indices: Any, input_shape: Any, layout: str, in
     wanted = spatial_sizes(grad.shape, layout)
     axes = tuple(map(loose_axis, sizes, wanted))
     call = scattered((grad, indices), shape, layout, axes, index, True)
-    return perform(call, out, tuple(a for a in (grad, indices, *call.arrays) if isinstance(a, np.ndarray)))[0]
+    return perform(call, out, (grad_output, indices, *call.arrays))[0]
 
 
 fractional_max_pool2d, fractional_max_pool3d = map(fractional_pool, (2, 3))
@@ -436,7 +436,7 @@ def stochastic_pool2d(
     array([[2.5]])
     """
     known, kind = choice("layout", layout, LAYOUTS[2]), choice("index", index, INDEXES)
-    x, source = checked_array("x", x, FLOATS), generator(rng)
+    given, x, source = x, checked_array("x", x, FLOATS), generator(rng)
     axes = windows(x.shape, known, kernel_size, stride, padding, 1, ceil_mode)
     if return_indices and not training:
         raise ValueError("return_indices needs training: nothing is drawn otherwise; got training = False")
@@ -452,7 +452,7 @@ def stochastic_pool2d(
             return (values,)
         return values, meaning.named(numbers.places(chosen)[0], chosen >= 0, chosen)
 
-    made = deliver(tuple(results), compute, out, (x,))
+    made = deliver(tuple(results), compute, out, (given, x))
     return made if return_indices else made[0]
 
 

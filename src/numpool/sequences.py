@@ -174,8 +174,8 @@ def k_max_pool1d(
     >>> numpool.k_max_pool1d(np.array([[3, 1, 4, 1, 5]]), 3)
     array([[3, 4, 5]])
     """
-    x, known, axis = sequence(x, layout)
-    x = checked_array("x", x, DTYPES)
+    given, known, axis = sequence(x, layout)
+    x = checked_array("x", given, DTYPES)
     choice("index", index, ("plane",))
     k, counted = integer("k", k, 1), None if lengths is None else checked_lengths(lengths, x.shape, axis)
     if k > x.shape[axis]:
@@ -187,7 +187,7 @@ def k_max_pool1d(
         made = largest_steps(np.moveaxis(x, axis, -1), k, counted)
         return tuple(np.ascontiguousarray(np.moveaxis(a, -1, axis)) for a in made[: len(results)])
 
-    made = deliver(tuple(results), compute, out, (x,))
+    made = deliver(tuple(results), compute, out, (given, x))
     return (made[0], made[1]) if return_indices else made[0]
 
 
@@ -204,7 +204,7 @@ def steps_backward(grad_output: Any, indices: Any, input_shape: Any, layout: Any
         grad, given = np.expand_dims(grad, axis), np.expand_dims(given, axis)
     axes = (loose_axis(shape[axis], grad.shape[axis]),)
     call = scattered((grad, given), shape, known, axes, "plane", True)
-    return perform(call, out, (grad, given, *call.arrays))[0]
+    return perform(call, out, (grad_output, given, *call.arrays))[0]
 
 
 @document
@@ -295,14 +295,14 @@ def dynamic_k(layer: int, layers: int, length: int, k_top: int) -> int:
 Results: TypeAlias = Callable[[], tuple[Result, ...]]  # asked for where they are needed, which takes its time
 
 
-def without_steps(make: Callable[[], T], x: np.ndarray, results: Results, out: Any) -> T:
+def without_steps(make: Callable[[], T], sources: Arrays, results: Results, out: Any) -> T:
     """What `make` makes: pooling that keeps the axis of steps, which `out` has not. What is wrong with `out` is said of
     the shape that the caller knows."""
     try:
         return make()
     except (TypeError, ValueError) as error:
         wrong = error
-    checked_outs(out, results(), (checked_array("x", x, DTYPES),))
+    checked_outs(out, results(), sources)
     raise wrong
 
 
@@ -316,7 +316,7 @@ def with_step(out: Any, axis: int) -> Any:
 
 def over_lengths(
     name: str,
-    x: np.ndarray,
+    sources: tuple[np.ndarray, np.ndarray],
     lengths: npt.ArrayLike,
     axis: int,
     options: tuple[Any, ...],
@@ -324,13 +324,16 @@ def over_lengths(
     out: Any,
 ) -> Arrays:
     """One window over the steps of each sample that count, whose axis goes, by the part `name` of adaptive pooling;
-    `options` are that part's arguments."""
+    `options` are that part's arguments. `sources`: what the caller gave, and the same as the kernels can read it."""
+    given, x = sources
     counted = checked_lengths(lengths, x.shape, axis)
+    if x is not given:
+        checked_outs(out, results(), sources)
     if x.size == 0:
-        return checked_outs(out, results(), (x,)) or tuple(np.empty(r.shape, r.dtype) for r in results())
+        return checked_outs(out, results(), sources) or tuple(np.empty(r.shape, r.dtype) for r in results())
     windows = np.zeros((len(counted), 1, 2), np.int64)
     windows[:, 0, 1] = counted
-    made = without_steps(lambda: pool(name, (x, windows), options, with_step(out, axis)), x, results, out)
+    made = without_steps(lambda: pool(name, (x, windows), options, with_step(out, axis)), sources, results, out)
     if out is None:
         return tuple(r.squeeze(axis) for r in made)
     return tuple(out) if len(made) > 1 else (out,)
@@ -391,7 +394,8 @@ def max_over_time(
     array([[5],
            [4]])
     """
-    own, known, axis = sequence(x, layout)
+    given, known, axis = sequence(x, layout)
+    own = checked_array("x", given, DTYPES)
 
     def results() -> tuple[Result, ...]:
         shape = own.shape[:axis] + own.shape[axis + 1 :]
@@ -399,11 +403,10 @@ def max_over_time(
 
     if lengths is None:
         whole: Callable[[], Array | tuple[Array, Array]]
-        whole = partial(global_max_pool, own, bool(return_indices), keepdims=False, layout=layout, out=out)
-        return without_steps(whole, own, results, out)
-    own = checked_array("x", own, DTYPES)
+        whole = partial(global_max_pool, given, bool(return_indices), keepdims=False, layout=layout, out=out)
+        return without_steps(whole, (given, own), results, out)
     options = (1 if return_indices else 0, known, "plane")
-    made = over_lengths("adaptive_max_pool1d_lengths", own, lengths, axis, options, results, out)
+    made = over_lengths("adaptive_max_pool1d_lengths", (given, own), lengths, axis, options, results, out)
     return (made[0], made[1]) if return_indices else made[0]
 
 
@@ -480,16 +483,17 @@ def avg_over_time(
     array([[3.],
            [3.]])
     """
-    own, known, axis = sequence(x, layout)
+    given, known, axis = sequence(x, layout)
+    own = checked_array("x", given, DTYPES)
 
     def results() -> tuple[Result, ...]:
         return (Result(own.shape[:axis] + own.shape[axis + 1 :], average_dtype(dtype, own.dtype)),)
 
     if lengths is None:
-        whole = partial(global_avg_pool, own, keepdims=False, layout=layout, dtype=dtype, out=out)
-        return without_steps(whole, own, results, out)
-    own = checked_array("x", own, DTYPES)
-    return over_lengths("adaptive_avg_pool1d_lengths", own, lengths, axis, (known, dtype), results, out)[0]
+        whole = partial(global_avg_pool, given, keepdims=False, layout=layout, dtype=dtype, out=out)
+        return without_steps(whole, (given, own), results, out)
+    options = (known, dtype)
+    return over_lengths("adaptive_avg_pool1d_lengths", (given, own), lengths, axis, options, results, out)[0]
 
 
 @document
@@ -544,4 +548,4 @@ def avg_over_time_backward(
         np.copyto(result, np.expand_dims(share, axis), where=within.reshape(within.shape[3 - len(shape) :]))
         return (result,)
 
-    return deliver((Result(shape, grad.dtype),), compute, out, (grad,))[0]
+    return deliver((Result(shape, grad.dtype),), compute, out, (grad_output, grad))[0]

@@ -77,15 +77,22 @@ def wanted_sizes(output_size: Any, shape: tuple[int, ...], layout: str) -> IntTu
 
 
 def moved(
-    indices: np.ndarray, source: np.ndarray, meaning: Indices, shape: tuple[int, ...], out: Any, gather: bool
+    indices: np.ndarray,
+    source: np.ndarray,
+    meaning: Indices,
+    shape: tuple[int, ...],
+    out: Any,
+    sources: tuple[Any, ...],
+    gather: bool,
 ) -> np.ndarray:
-    """Elements moved by their indices into a result of this shape, once all indices have been looked at."""
+    """Elements moved by their indices into a result of this shape, once all indices have been looked at. `sources`:
+    what the caller gave."""
     plane = meaning
     if meaning.convention != "plane":
         plane, indices = meaning.in_plane(indices)
     sizes = prod(a.size for a in plane.axes)
     result = Result(shape, source.dtype)
-    outs = checked_outs(out, (result,), (source, indices))
+    outs = checked_outs(out, (result,), (*sources, source, indices))
     direct = outs is not None and outs[0].flags.c_contiguous and outs[0].flags.aligned and outs[0].dtype.isnative
     target = outs[0] if outs is not None and direct else np.empty(shape, source.dtype)
     lanes = shape[-1] if is_channels_last(plane.layout) else 1
@@ -106,9 +113,10 @@ class Unpooling:
     indices: np.ndarray
     meaning: Indices
     shape: tuple[int, ...]  # of the result
+    sources: tuple[Any, ...]  # of the caller
 
     def one_by_one(self, out: Any) -> np.ndarray:
-        return moved(self.indices, self.x, self.meaning, self.shape, out, gather=False)
+        return moved(self.indices, self.x, self.meaning, self.shape, out, self.sources, gather=False)
 
 
 def checked_unpooling(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Unpooling:
@@ -120,7 +128,7 @@ def checked_unpooling(rank: int, sources: tuple[Any, ...], args: tuple[Any, ...]
     spatial = spatial_axes(x.ndim, layout)
     shape = tuple(axes[a - spatial[0]].size if a in spatial else n for a, n in enumerate(x.shape))
     meaning = Indices(index, shape, layout, axes)
-    return Unpooling(x, meaning.checked(sources[1], x.shape, "x"), meaning, shape)
+    return Unpooling(x, meaning.checked(sources[1], x.shape, "x"), meaning, shape, sources)
 
 
 def side_by_side(x: Any, kernel_size: Any, stride: Any, padding: Any, layout: Any) -> bool:
@@ -282,7 +290,7 @@ def unpool_backward(rank: int) -> UnpoolBackward:
         meaning = Indices(kind, grad.shape, known, axes)
         given = meaning.checked(where, where.shape, "indices")
 
-        return moved(given, grad, meaning, where.shape, out, gather=True)
+        return moved(given, grad, meaning, where.shape, out, (grad_output, where), gather=True)
 
     text = """Gradient of `max_unpool{RANK}d` with respect to its input: what stands where the indices point.
 
@@ -390,7 +398,7 @@ def maxout(
     >>> numpool.maxout(np.array([[1, 7, 5, 2]]), 2)
     array([[7, 5]])
     """
-    x = checked_array("x", x, DTYPES)
+    given, x = x, checked_array("x", x, DTYPES)
     groups, axis, whole, shape = grouped(x.shape, groups, axis)
     results = [Result(shape, x.dtype)] + [Result(shape, np.dtype(np.int64))] * bool(return_indices)
 
@@ -406,7 +414,7 @@ def maxout(
             np.floor_divide(made[1], whole[2], out=made[1])
         return direct or tuple(m.reshape(shape) for m in made)
 
-    made = perform(Call(None, (x,), tuple(results), compute=compute), out, (x,))
+    made = perform(Call(None, (x,), tuple(results), compute=compute), out, (given, x))
     return (made[0], made[1]) if return_indices else made[0]
 
 
@@ -468,4 +476,4 @@ def maxout_backward(
         np.put_along_axis(result, given.astype(np.int64), grad, axis)
         return (result,)
 
-    return deliver((Result(shape, grad.dtype),), compute, out, (grad, given))[0]
+    return deliver((Result(shape, grad.dtype),), compute, out, (grad_output, grad, given))[0]
