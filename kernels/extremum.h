@@ -163,8 +163,8 @@ ALWAYS_INLINE const char *FN(line_part)(const char *p, const char *end, ptrdiff_
 static __attribute__((noinline)) void FN(lines)(const numpool_fold *f)
 {
     const ptrdiff_t bytes = f->taps * ACC_SIZE;
-    const int fetches = f->fresh && bytes < 4 * LINES_FETCHED && bytes < f->src_pitch;
-    const ptrdiff_t ahead = fetches ? numpool_max(1, LINES_FETCHED / bytes) * f->src_pitch : 0;
+    const ptrdiff_t rows_ahead = bytes < 4 * LINES_FETCHED && f->fresh ? numpool_max(1, LINES_FETCHED / bytes) : 0;
+    const ptrdiff_t ahead = bytes < f->src_pitch ? rows_ahead * f->src_pitch : IS_FOLLOWED(f->job) ? 0 : PREFETCH_AHEAD;
     for (ptrdiff_t r = 0; r < f->rows; r += LINES_AT_ONCE) {
         const ptrdiff_t some = numpool_min(f->rows - r, LINES_AT_ONCE);
         FN(vec) x[LINES_AT_ONCE] = {{0}}; /* rows that are not there are joined as well */

@@ -20,6 +20,8 @@
 #define PREFETCH_FURTHER 8192
 #define PREFETCH_IN_ORDER 12288 /* where two short rows are fetched one after the other */
 #define PREFETCH_SHORT 4096 /* bytes of a row, of which two that are read together lie in a page or two */
+/* Whether the processor follows one row after the other: beyond its caches one without AVX-512 (Zen 3) falls behind. */
+#define IS_FOLLOWED(job) (VECTOR_BYTES == 64 || (job)->x.end - (job)->x.data <= NUMPOOL_BEYOND)
 #define PREFETCH_LINE(ask, apart, taps, f, i) \
     ((taps) > (i) && (f)->fresh > (i) ? __builtin_prefetch((ask) + (i) * (apart)) : (void)0)
 #define PREFETCH_ROWS(p, ask, apart, taps, f) /* the last two; of four all, else more cost more than they gain */ \

@@ -21,7 +21,7 @@ ALWAYS_INLINE void NARROW_NAME(rows)(const numpool_fold *given, int two)
 {
     const numpool_fold copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
     const ptrdiff_t second = f->n - LANES, eight = 8 * f->step;
-    const int far = f->job->x.end - f->job->x.data > NUMPOOL_NEAR && f->step > f->n * ELEM_SIZE; /* else the processor does so */
+    const int far = f->job->x.end - f->job->x.data > NUMPOOL_NEAR && (f->step > f->n * ELEM_SIZE || !IS_FOLLOWED(f->job));
     for (ptrdiff_t r = 0; r < f->rows; r++) {
         const char *p = numpool_address(f->src + r * f->src_pitch), *q = numpool_address(p + second * ELEM_SIZE);
         char *d = f->dst + r * f->dst_pitch;
