@@ -120,7 +120,7 @@ class Arena:
 
 def cases(threads, dtype):
     """Yield (geometry, layout, height, width, channels) wherever every window fits."""
-    widths = (*range(1, 34), 40, 47, 48, 49, 56, 60) if threads == 1 else (1, 7, 16, 33, 39)
+    widths = range(1, 61) if threads == 1 else (1, 7, 16, 33, 39)
     for geometry, layout in itertools.product(GEOMETRIES, ("NCHW", "NHWC")):
         kernel, _, padding, dilation, _ = geometry
         (kh, kw) = kernel if isinstance(kernel, tuple) else (kernel, kernel)
@@ -183,7 +183,7 @@ def family(rng, threads, dtype):
 
 
 def fuzz(threads, dtype):
-    """Every operation on every case of a dtype, at every level, flush at either side.
+    """Every operation on every case of a dtype, at every level, flush at both sides.
 
     The results must be those of ordinary arrays at the lowest level, bit for bit. Planes that can become the lanes of
     pixels do half of the time, and else where it pays.
@@ -205,15 +205,16 @@ def fuzz(threads, dtype):
         assert dtypes is None or [result.dtype for result in expected] == list(dtypes)
         view, shapes = str(rng.choice(views)), [array.shape for array in arrays]
         for level in numpool.levels():
-            side = str(rng.choice(SIDES))
-            print(level, threads, side, view, name, *shapes, arrays[0].dtype, args, kwargs, flush=True)
-            how = side, view, kwargs["layout"]
-            inputs = [arena.place(array, *how) for arena, array in zip(arenas, arrays)]
-            outs = [arena.empty(e.shape, e.dtype, *how) for arena, e in zip(arenas[2:], expected)]
-            with numpool.use_level(level), numpool.num_threads(threads):
-                getattr(numpool, name)(*inputs, *args, **kwargs, out=tuple(outs) if many else outs[0])
-            for arena, out, result in zip(arenas[2:], outs, expected):
-                assert arena.take(out).tobytes() == result.tobytes(), "the result differs from an ordinary array's"
+            with numpool.use_level(level), numpool.num_threads(threads):  # of both sides at once: plans are found again
+                for side in SIDES:
+                    print(level, threads, side, view, name, *shapes, arrays[0].dtype, args, kwargs, flush=True)
+                    how = side, view, kwargs["layout"]
+                    inputs = [arena.place(array, *how) for arena, array in zip(arenas, arrays)]
+                    outs = [arena.empty(e.shape, e.dtype, *how) for arena, e in zip(arenas[2:], expected)]
+                    getattr(numpool, name)(*inputs, *args, **kwargs, out=tuple(outs) if many else outs[0])
+                    for arena, out, result in zip(arenas[2:], outs, expected):
+                        same = arena.take(out).tobytes() == result.tobytes()
+                        assert same, "the result differs from an ordinary array's"
         return expected
 
     def choose():

@@ -331,6 +331,18 @@ def test_norms_of_windows_far_apart_in_size_keep_what_fits():
     )
 
 
+@np.errstate(all="raise")
+def test_gradients_that_do_not_fit_raise_no_floating_point_error():
+    x = np.array([[[0.0, 3.0]]])
+    equal(numpool.lp_pool1d_backward(np.array([[[INF]]]), x, np.array([[[3.0]]]), 2, 2), [[[0, INF]]])
+    grad = np.zeros((1, 5), np.float32)  # of one value, then of four
+    grad[0, :2] = INF, -INF
+    back = numpool.spatial_pyramid_pool2d_backward(grad, np.array([[[[1, 0], [0, 0]]]], np.float32), [1, 2])
+    equal(back, [[[[NAN, 0], [0, 0]]]])
+    half = np.full((1, 1, 3, 3), 60000, np.float16)
+    equal(numpool.adaptive_avg_pool2d_backward(half, (1, 1, 2, 2)), np.full((1, 1, 2, 2), INF))
+
+
 # ---- Adaptive and global ----
 
 
@@ -342,8 +354,8 @@ def test_a_place_in_many_adaptive_windows_gets_the_share_of_each(shape, dtype):
         grad = np.ones((*shape[:2], *(many if size == 1 else size for size in shape[2:])), dtype)
         for layout in LAYOUTS_OF[n]:
             own, size = to_layout(grad, layout), to_layout(np.empty(shape, dtype), layout).shape
-            want = family_reference.spatial_axes(len(shape), layout)
-            share = np.prod([many for a in want if size[a] == 1])
+            spatial = family_reference.spatial_axes(len(shape), layout)
+            share = many ** sum(size[a] == 1 for a in spatial)
             for _ in circumstances((1, 3)):
                 for held in (own, np.asfortranarray(own)):
                     back = getattr(numpool, f"adaptive_avg_pool{n}d_backward")(held, size, layout=layout)

@@ -327,7 +327,7 @@ def over_lengths(
     `options` are that part's arguments. `sources`: what the caller gave, and the same as the kernels can read it."""
     given, x = sources
     counted = checked_lengths(lengths, x.shape, axis)
-    if x is not given:
+    if x is not given:  # `pool` looks at the copy alone
         checked_outs(out, results(), sources)
     if x.size == 0:
         return checked_outs(out, results(), sources) or tuple(np.empty(r.shape, r.dtype) for r in results())
