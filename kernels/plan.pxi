@@ -217,7 +217,21 @@ cdef class Plan:
                     needed.append(self.scratch(&self.job, &own))
         return max(needed)
 
-    cdef int run(self, int threads, object x, object y, object index, int gradient, object table=None) except -1:
+    cdef bytes windows_of(self, object lengths):
+        """The table of windows of a call that brings one length a sample, or None where one is no number of steps."""
+        cdef const char *given = <const char *>numpool_data(lengths)
+        cdef Py_ssize_t n = numpool_dims(lengths)[0], step = numpool_strides(lengths)[0], i
+        cdef ptrdiff_t most = self.job.h.size if self.job.h.table != NULL else self.job.w.size, length
+        cdef bytes table = PyBytes_FromStringAndSize(NULL, 2 * n * sizeof(ptrdiff_t))
+        cdef ptrdiff_t *window = <ptrdiff_t *><char *>table
+        for i in range(n):
+            length = (<const ptrdiff_t *>(given + i * step))[0]
+            if not 0 <= length <= most:
+                return None
+            window[2 * i], window[2 * i + 1] = 0, length
+        return table
+
+    cdef int run(self, int threads, object x, object y, object index, int gradient, bytes table=None) except -1:
         """All blocks of the call, or of one pass of an extremum's gradient. Returns what is wrong with the indices.
 
         x is what the forward pass reads (a backward pass writes), y what it writes (a backward pass reads); `table` the
@@ -244,9 +258,9 @@ cdef class Plan:
         work.dense = self.y_dense
         work.sharing = self.sharing
         if table is not None and job.h.table != NULL:
-            job.h.table = <const ptrdiff_t *>numpool_data(table)
+            job.h.table = <const ptrdiff_t *><const char *>table
         elif table is not None:
-            job.w.table = <const ptrdiff_t *>numpool_data(table)
+            job.w.table = <const ptrdiff_t *><const char *>table
         job.x.data = <char *>numpool_data(x) if x is not None else NULL
         job.x.end = job.x.data + self.x_extent
         job.y.data = <char *>numpool_data(y)
@@ -314,13 +328,17 @@ cdef class Plan:
 
     cdef object perform(self, tuple arrays, outs, int threads):
         # `outs`: arrays as `outputs` describes, or None: they are made. Returns them, or None when an index names no place
-        # of its plane; then nothing was written to a given `outs`. What only moves also returns None where an index names a
-        # tap of another window, after it has written.
+        # of its plane, or a length none of its steps; then nothing was written to a given `outs`. What only moves also returns
+        # None where an index names a tap of another window, after it has written.
         cdef bint checked = outs is None
         if checked:
             outs = self.allocate()
         if self.operation < EXTREMUM_BACKWARD:
-            table = arrays[1] if len(arrays) > 1 else None
+            table = None
+            if len(arrays) > 1:
+                table = self.windows_of(arrays[1])
+                if table is None:
+                    return None
             self.run(threads, arrays[0], outs[0], outs[1] if len(outs) > 1 else None, 0, table)
         elif self.operation > EXTREMUM_BACKWARD:
             self.run(threads, outs[0], arrays[0], None, 0)

@@ -413,6 +413,26 @@ def test_global_pools_without_a_layout_have_one_batch_and_one_channel_axis(shape
     assert_same(numpool.global_lp_pool(x, 2), np.sqrt((x * x).sum(spatial, keepdims=True)), 4)
 
 
+@pytest.mark.parametrize("layout", ["NCL", "NLC", "NCHW", "NHWC"])
+def test_global_pools_without_their_axes_have_the_same_values_however_arrays_lie(layout):
+    first = exact_data((2, 19, 5, 4)[: len(layout)], "float32", np.random.default_rng(0))
+    x = to_layout(first, layout)
+    spatial = tuple(layout.index(a) for a in layout if a not in "NC")
+    kept, taps = numpool.global_max_pool(x, True, layout=layout)
+    means = numpool.global_avg_pool(x, layout=layout)
+    for order in permutations(range(x.ndim)):  # of the axes in memory
+        own = np.ascontiguousarray(x.transpose(order)).transpose(np.argsort(order))
+        for into in (np.empty((2, 19), "f4"), np.empty((19, 2), "f4").T, np.empty((2, 38), "f4")[:, ::2]):
+            where = np.empty_like(into, np.int64)
+            pair = numpool.global_max_pool(own, True, keepdims=False, layout=layout, out=(into, where))
+            assert pair[0] is into and pair[1] is where
+            equal(into, kept.squeeze(spatial))
+            equal(where, taps.squeeze(spatial))
+            assert numpool.global_avg_pool(own, keepdims=False, layout=layout, out=into) is into
+            assert bits(into) == bits(means.squeeze(spatial))
+        equal(numpool.global_max_pool(own, keepdims=False, layout=layout), kept.squeeze(spatial))
+
+
 @pytest.mark.parametrize("layout", [layout for pair in LAYOUTS_OF.values() for layout in pair])
 def test_global_backward_takes_dropped_axes(layout):
     n = len(layout) - 2
@@ -656,6 +676,36 @@ def test_a_wrong_out_over_time_is_told_by_its_own_shape(name, lengths):
     for out in ([np.empty((2, 3), np.float32)], "out", 1):
         with pytest.raises(TypeError, match="out must be a NumPy array"):
             pool(x, lengths, out=out)
+
+
+@pytest.mark.parametrize("name", ["max_over_time", "avg_over_time"])
+def test_lengths_are_looked_at_in_every_call(name):
+    """A plan is found again whatever the lengths are, which kernels use as addresses."""
+    pool, x = getattr(numpool, name), exact_data((3, 2, 5), "float32", np.random.default_rng(0))
+    more = (True,) if name == "max_over_time" else ()
+    for memory in (np.zeros(3, np.int64), np.zeros(6, np.int64)[::2], np.zeros(6, np.int64)[::-2]):
+        for last in (5, 0, 3):
+            memory[:] = 1, 4, last
+            for got, want in (
+                (pool(x, memory), getattr(family_reference, name)(x, memory)),
+                (pool(x, memory.astype(np.uint8)), getattr(family_reference, name)(x, memory)),
+            ):
+                assert_same(got, want, max_ulps=1)
+        out = np.full((3, 2), 7, np.float32)
+        for wrong in (-1, 6, 2**63 - 1, -(2**63)):
+            memory[2] = wrong
+            for args in ((), more):
+                with pytest.raises(ValueError, match=f"between 0 and the 5 steps; got {wrong}$"):
+                    pool(x, memory, *args, out=(out, np.zeros((3, 2), np.int64)) if args else out)
+        assert (out == 7).all()
+    memory = np.array([[2, 0], [3, 1], [5, 2]])
+    for lengths in (memory[:, 0], memory[:, 0].copy(), memory[:, 0]):
+        given, apart = pool(x, lengths), np.empty((3, 2), np.float32)
+        assert bits(pool(x, lengths, out=apart)) == bits(given)
+    if more:
+        with pytest.raises(ValueError, match="must not overlap an input"):
+            pool(x, memory[:, 0], True, out=(apart, memory))
+        assert memory.tolist() == [[2, 0], [3, 1], [5, 2]]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])

@@ -126,6 +126,15 @@ def test_explain_knows_calls_without_a_plan_of_their_own(capsys):
     assert "no elements" in capsys.readouterr().out
 
 
+def test_explain_knows_results_without_their_axes(capsys):
+    numpool.explain(numpool.global_avg_pool, np.zeros((2, 3, 5)), keepdims=False)
+    numpool.explain("max_over_time", np.zeros((2, 3, 5)), [4, 1])
+    printed = capsys.readouterr().out
+    assert "global_avg_pool: float64 (2, 3, 5) -> (2, 3)\n" in printed
+    assert "max_over_time: float64 (2, 3, 5) -> (2, 3)\n" in printed
+    assert "1 windows of 5 taps over 5" in printed and "1 windows of up to 5 taps over 5" in printed
+
+
 def test_explain_refuses_what_the_call_refuses(capsys):
     for wrong in ({"kernel_size": 0}, {"kernel_size": 8}, {"kernel_size": 2, "padding": -1}):
         with pytest.raises(ValueError) as called:

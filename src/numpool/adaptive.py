@@ -8,10 +8,12 @@ from typing import Any, Literal, Protocol, cast, overload
 import numpy as np
 import numpy.typing as npt
 
-from numpool.arguments import LAYOUTS, RANKS, choice, input_size
+from numpool.arguments import INDEXES, LAYOUTS, RANKS, choice, input_size
+from numpool.arrays import DTYPES, checked_array
 from numpool.documents import document, documented
-from numpool.geometry import rank_of, spatial_axes, spatial_sizes
-from numpool.plan import pool
+from numpool.forward import average_of, extremum_of
+from numpool.geometry import Axis, rank_of, spatial_axes, spatial_sizes, whole_axis, without
+from numpool.plan import CALLS, Call, pool
 from numpool.pooling import Array, Index, Layout, Sizes, as_key
 
 __all__ = [
@@ -332,20 +334,40 @@ def layout_of(layout: str | None, ndim: int) -> str:
     return choice("layout", layout, ANY_LAYOUT)
 
 
-def kept(name: str, array: Any, shape: tuple[int, ...], spatial: tuple[int, ...]) -> Any:
-    """An array with its spatial axes dropped as one with them, of length 1; `shape` is the input's."""
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"{name} must be a NumPy array; got {array!r} of type {type(array).__name__}")
+def gradient_kept(name: str, value: Any, input_shape: Any, layout: str) -> Any:
+    """A gradient with its spatial axes, of length 1, where they were dropped."""
+    array, shape = np.asarray(value), as_key(input_shape)
+    spatial = spatial_axes(len(shape), layout)
+    if array.ndim >= len(shape):
+        return array
     if array.ndim != len(shape) - len(spatial):
-        dropped = tuple(n for a, n in enumerate(shape) if a not in spatial)
-        raise ValueError(f"{name} must have the shape {dropped} where the spatial axes are dropped; got {array.shape}")
+        wanted = without(shape, spatial)
+        raise ValueError(f"{name} must have the shape {wanted} where the spatial axes are dropped; got {array.shape}")
     return array[tuple(None if a in spatial else slice(None) for a in range(len(shape)))]
 
 
-def gradient_kept(name: str, value: Any, input_shape: Any, layout: str) -> Any:
-    array, shape = np.asarray(value), as_key(input_shape)
-    spatial = spatial_axes(len(shape), layout)
-    return kept(name, array, shape, spatial) if array.ndim < len(shape) else array
+def whole_windows(x: np.ndarray, layout: str | None) -> tuple[str, tuple[Axis, ...], tuple[int, ...]]:
+    """The layout of `x`, a window over each spatial axis, and which ones those are."""
+    known = layout_of(layout, x.ndim)
+    return known, tuple(map(whole_axis, spatial_sizes(x.shape, known))), spatial_axes(x.ndim, known)
+
+
+def global_max_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    return_indices, keepdims, layout, index = args
+    x, index = np.asarray(sources[0]), choice("index", index, INDEXES)
+    known, axes, spatial = whole_windows(x, layout)
+    x = checked_array("x", x, DTYPES)
+    return extremum_of("max", x, known, axes, index if return_indices else None, () if keepdims else spatial)
+
+
+def global_average_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    keepdims, layout, dtype = args
+    x = np.asarray(sources[0])
+    known, axes, spatial = whole_windows(x, layout)
+    return average_of(checked_array("x", x, DTYPES), known, axes, dtype, dropped=() if keepdims else spatial)
+
+
+CALLS.update({"global_max_pool": global_max_call, "global_avg_pool": global_average_call})
 
 
 @overload
@@ -406,18 +428,8 @@ def global_max_pool(
     >>> numpool.global_max_pool(x, keepdims=False)
     array([[3., 7.]])
     """
-    x = np.asarray(x)
-    known = layout_of(layout, x.ndim)
-    rank, spatial = rank_of(known), spatial_axes(x.ndim, known)
-    outs = out
-    if out is not None and not keepdims and x.ndim >= rank:
-        several = isinstance(out, tuple | list)
-        outs = tuple(kept("out", o, x.shape, spatial) for o in out) if several else kept("out", out, x.shape, spatial)
-    results = pool(f"adaptive_max_pool{rank}d", (x,), (1, 1 if return_indices else 0, known, index), outs)
-    if out is not None:
-        results = tuple(out) if return_indices else (out,)
-    elif not keepdims:
-        results = tuple(r.squeeze(spatial) for r in results)
+    args = (1 if return_indices else 0, 1 if keepdims else 0, layout, index)
+    results = pool("global_max_pool", (x,), args, out)
     return (results[0], results[1]) if return_indices else results[0]
 
 
@@ -504,12 +516,7 @@ def global_avg_pool(
     >>> numpool.global_avg_pool(np.arange(8.0).reshape(1, 2, 2, 2), keepdims=False)
     array([[1.5, 5.5]])
     """
-    x = np.asarray(x)
-    known = layout_of(layout, x.ndim)
-    rank, spatial = rank_of(known), spatial_axes(x.ndim, known)
-    given = out if out is None or keepdims or x.ndim < rank else kept("out", out, x.shape, spatial)
-    result = pool(f"adaptive_avg_pool{rank}d", (x,), (1, known, dtype), given)[0]
-    return out if out is not None else result if keepdims else result.squeeze(spatial)
+    return pool("global_avg_pool", (x,), (1 if keepdims else 0, layout, dtype), out)[0]
 
 
 @document

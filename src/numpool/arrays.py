@@ -23,6 +23,7 @@ HALVES = FLOATS[:2]
 
 Shape: TypeAlias = tuple[int, ...]
 Arrays: TypeAlias = tuple[np.ndarray, ...]
+Recipes: TypeAlias = tuple[tuple[Shape, Shape | None, np.dtype[Any]], ...]  # see Place.recipe
 
 
 class Header(NamedTuple):
@@ -174,7 +175,17 @@ class Place:
             axes[a] = place
         return tuple(shape[a] for a in self.order), tuple(axes)
 
-    def outputs(self, results: tuple[Result, ...]) -> tuple[tuple[Shape, Shape | None, np.dtype[Any]], ...]:
+    def without(self, axes: Shape) -> Place:
+        """How the same array lies without some of its axes, which are of length 1."""
+        end = self.leads + self.rank
+        leads, spatial, lanes = (
+            [a for a in part if a not in axes]
+            for part in (self.order[: self.leads], self.order[self.leads : end], self.order[end:])
+        )
+        order = tuple(a - sum(gone < a for gone in axes) for a in (*leads, *spatial, *lanes))
+        return Place(order, len(leads), len(spatial))
+
+    def outputs(self, results: tuple[Result, ...]) -> Recipes:
         """The recipe and the dtype of each."""
         return tuple((*self.recipe(r.shape), r.dtype) for r in results)
 

@@ -99,10 +99,10 @@ def scattered(
         grad, indices = at.evenly(grad), at.evenly(indices)
     elif len(axes) == 3:
         grad, indices = at.solid(grad), at.solid(indices)
-    x = at.header(shape, grad.dtype)
+    x, made = at.header(shape, grad.dtype), at.outputs((result,))
     plan = _kernels.Plan(
         make_spec(
-            Pooling("extremum_backward", at, axes, x, grad, (result,), named(indices, meaning), moves=moves),
+            Pooling("extremum_backward", at, axes, x, grad, made, named(indices, meaning), moves=moves),
             scatter=anywhere,
         )
     )
@@ -137,10 +137,8 @@ def spread_of(
         )
     if deep:  # slabs of pixels that follow each other: two axes
         grad = at.solid(grad)
-    x = at.header(shape, grad.dtype)
-    spec = make_spec(
-        Pooling("average_backward", at, axes, x, grad, (result,), divisor=common, count_padding=padded)
-    )
+    x, made = at.header(shape, grad.dtype), at.outputs((result,))
+    spec = make_spec(Pooling("average_backward", at, axes, x, grad, made, divisor=common, count_padding=padded))
     return Call(_kernels.Plan(spec), (grad,), (result,), at)
 
 
@@ -187,9 +185,9 @@ def shares_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
     axes = adaptive_windows(shape, layout, spatial_sizes(shares.shape, layout))
     result = Result(shape, shares.dtype)
     held = tuple(a.transposed for a in axes)
-    y = at.header(shape, shares.dtype)
-    spec = make_spec(Pooling("average", at, held, shares, y, (), divisor=1, across_first=True))
-    return Call(_kernels.Plan(spec | {"outputs": at.outputs((result,))}), (shares,), (result,), at)
+    y, made = at.header(shape, shares.dtype), at.outputs((result,))
+    spec = make_spec(Pooling("average", at, held, shares, y, made, divisor=1, across_first=True))
+    return Call(_kernels.Plan(spec), (shares,), (result,), at)
 
 
 def spread_line(grad: np.ndarray, shape: Shape, layout: str, override: int, out: Arrays | None) -> np.ndarray:

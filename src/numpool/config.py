@@ -68,7 +68,7 @@ def explain(function: Callable[..., Any] | str, x: Any, *args: Any, **kwargs: An
     ----------
     function : callable or str
         `max_pool`, `min_pool`, `avg_pool`, `adaptive_max_pool` or `adaptive_avg_pool` of 1 to 3 axes, or the gradient
-        of one, or its name.
+        of one; `global_max_pool`, `global_avg_pool`, `max_over_time` or `avg_over_time`; or its name.
     x : array_like
         Its first argument.
     *args, **kwargs
@@ -95,7 +95,8 @@ def explain(function: Callable[..., Any] | str, x: Any, *args: Any, **kwargs: An
         raise ValueError(f"explain needs a pooling function or its name, one of {known}; got {function!r}")
     given = inspect.signature(public).bind(x, *args, **kwargs)
     given.apply_defaults()
-    arrays = tuple(given.arguments.pop(key) for key in ("x", "grad_output", "indices") if key in given.arguments)
+    sources = [given.arguments.pop(key, None) for key in ("x", "grad_output", "indices", "lengths")]
+    arrays = tuple(source for source in sources if source is not None)
     given.arguments.pop("out")
     call = plan.CALLS[name](arrays, tuple(given.arguments.values()))
     source = call.arrays[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -15,6 +14,7 @@ from numpool.arrays import (
     DTYPES,
     FLOATS,
     Result,
+    Shape,
     checked_array,
     name_of,
     readable,
@@ -24,12 +24,9 @@ from numpool.flatten import is_whole
 from numpool.geometry import (
     Axis,
     adaptive_windows,
-    copy_axis,
-    is_channels_last,
     output_shape,
-    spatial_axes,
-    whole_axis,
     windows,
+    without,
 )
 from numpool.indices import Indices
 from numpool.plan import Call, Check, pool
@@ -52,47 +49,25 @@ def adaptive_extremum_call(operation: str, rank: int, sources: tuple[Any, ...], 
     return extremum_of(operation, x, layout, axes, index if return_indices else None)
 
 
-def extremum_of(operation: str, x: np.ndarray, layout: str, axes: tuple[Axis, ...], index: str | None) -> Call:
-    """The call on windows already known; `index`: the convention of the indices, None for none."""
+def extremum_of(
+    operation: str, x: np.ndarray, layout: str, axes: tuple[Axis, ...], index: str | None, dropped: Shape = ()
+) -> Call:
+    """The call on windows already known; `index`: the convention of the indices, None for none; `dropped`: axes of the
+    output that the results do not have."""
     shape = output_shape(x.shape, layout, axes)
     indices = Indices(index, x.shape, layout, axes) if index else None
-    results = tuple(Result(shape, dtype) for dtype in ((x.dtype, indices.dtype) if indices else (x.dtype,)))
+    dtypes = (x.dtype, indices.dtype) if indices else (x.dtype,)
+    results = tuple(Result(without(shape, dropped), dtype) for dtype in dtypes)
     x, at = readable(x, layout)
     if 0 in shape:
-        return Call(None, (x,), results, at)
+        return Call(None, (x,), results, at.without(dropped))
     if not indices and not at.has_lanes:  # whole vectors of single lanes; the order of taps counts for indices alone
         at, axes = at.by_memory(x, axes)
-    y, *where = (at.header(r.shape, r.dtype) for r in results)
+    y, *where = (at.header(shape, dtype) for dtype in dtypes)
     name, index_of = ("arg" + operation, named(where[0], indices)) if indices else (operation, None)
-    plan = _kernels.Plan(make_spec(Pooling(name, at, axes, x, y, results, index_of)))
-    return Call(plan, (x,), results, at)
-
-
-def lengths_axis(x: np.ndarray, windows: np.ndarray, layout: str) -> Axis:
-    """Each sample's only window, of a table that every call brings anew: no plan depends on what is in it."""
-    size = x.shape[spatial_axes(x.ndim, layout)[0]]
-    return Axis(size, 1, size, size, 1, 0, 0, windows)
-
-
-def by_samples(x: np.ndarray, layout: str) -> np.ndarray:
-    """`x`, or a copy where samples would be the lanes of pixels: those share their windows."""
-    at = readable(x, layout)[1]
-    return np.ascontiguousarray(x) if x.ndim == 3 and at.order[0] != 0 else x
-
-
-def has_rows(x: np.ndarray, layout: str) -> bool:
-    """Whether the channels of a sample are rows with the same window: samples next to each other would be lanes."""
-    return not is_channels_last(layout) and (x.ndim < 3 or x.shape[0] == 1 or x.strides[0] != x.itemsize)
-
-
-def extremum_lengths_call(operation: str, sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
-    return_indices, layout, index = args
-    x = by_samples(sources[0], layout)
-    axes: tuple[Axis, ...] = (lengths_axis(x, sources[1], layout),)
-    if not return_indices and has_rows(x, layout):
-        layout, axes = LAYOUTS[2][0], (copy_axis(x.shape[-2]), *axes)
-    call = extremum_of(operation, x, layout, axes, index if return_indices else None)
-    return replace(call, arrays=(*call.arrays, sources[1]))
+    made_at = at.without(dropped)
+    plan = _kernels.Plan(make_spec(Pooling(name, at, axes, x, y, made_at.outputs(results), index_of)))
+    return Call(plan, (x,), results, made_at)
 
 
 def average_dtype(dtype: Any, source: np.dtype[Any]) -> np.dtype[Any]:
@@ -162,40 +137,29 @@ def in_doubles(x: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
 
 
 def average_of(
-    x: np.ndarray, layout: str, axes: tuple[Axis, ...], dtype: Any, override: int = 0, padded: bool = False
+    x: np.ndarray,
+    layout: str,
+    axes: tuple[Axis, ...],
+    dtype: Any,
+    override: int = 0,
+    padded: bool = False,
+    dropped: Shape = (),
 ) -> Call:
-    """The call on windows already known."""
-    dtype = average_dtype(dtype, x.dtype)
-    result = Result(output_shape(x.shape, layout, axes), dtype)
+    """The call on windows already known; `dropped`: axes of the output that the result does not have."""
+    dtype, shape = average_dtype(dtype, x.dtype), output_shape(x.shape, layout, axes)
+    result = Result(without(shape, dropped), dtype)
     x, at = readable(in_doubles(x, dtype), layout)
-    if 0 in result.shape:
-        return Call(None, (x,), (result,), at)
+    made_at = at.without(dropped)
+    if 0 in shape:
+        return Call(None, (x,), (result,), made_at)
     if len(axes) == 3 and is_whole(axes[1]):  # however it lies, sums are made in one order
         x = at.evenly(x)
     common = common_divisor(axes, override, padded)
     short = is_short(x.dtype, dtype, axes, common)
     name = "short_average" if short else "wide_average" if is_wide(x.dtype, dtype, axes) else "average"
-    y = at.header(result.shape, dtype)
-    plan = _kernels.Plan(make_spec(Pooling(name, at, axes, x, y, (result,), divisor=common, count_padding=padded)))
-    return Call(plan, (x,), (result,), at)
-
-
-def is_along_memory(x: np.ndarray, layout: str, dtype: np.dtype[Any]) -> bool:
-    """Whether the steps of a sequence are lines that averages in double are made of as they lie (lone.h)."""
-    short = name_of(x.dtype) in FLOATS and x.itemsize < 8
-    wide = short and is_wide(x.dtype, dtype, (whole_axis(x.shape[-1]),))
-    return wide and has_rows(x, layout) and x.strides[-1] == x.itemsize
-
-
-def average_lengths_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
-    layout, dtype = args
-    dtype = average_dtype(dtype, sources[0].dtype)
-    x = by_samples(in_doubles(sources[0], dtype), layout)
-    axes: tuple[Axis, ...] = (lengths_axis(x, sources[1], layout),)
-    if is_along_memory(x, layout, dtype):
-        layout, axes = LAYOUTS[2][0], (copy_axis(x.shape[-2]), *axes)
-    call = average_of(x, layout, axes, dtype)
-    return replace(call, arrays=(*call.arrays, sources[1]))
+    y, made = at.header(shape, dtype), made_at.outputs((result,))
+    plan = _kernels.Plan(make_spec(Pooling(name, at, axes, x, y, made, divisor=common, count_padding=padded)))
+    return Call(plan, (x,), (result,), made_at)
 
 
 def sums_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
@@ -213,8 +177,6 @@ CALLS: dict[str, Check] = {
     **{f"avg_pool{n}d": partial(average_call, n) for n in RANKS},
     **{f"adaptive_max_pool{n}d": partial(adaptive_extremum_call, "max", n) for n in RANKS},
     **{f"adaptive_avg_pool{n}d": partial(adaptive_average_call, n) for n in RANKS},
-    "adaptive_max_pool1d_lengths": partial(extremum_lengths_call, "max"),
-    "adaptive_avg_pool1d_lengths": average_lengths_call,
     "window_sums": sums_call,
     "window_maxima": maxima_call,
 }

@@ -216,3 +216,7 @@ def adaptive_windows(shape: tuple[int, ...], layout: str, output_size: Any) -> t
 def output_shape(shape: tuple[int, ...], layout: str, axes: tuple[Axis, ...]) -> tuple[int, ...]:
     spatial = spatial_axes(len(shape), layout)
     return (*shape[: spatial[0]], *(a.out for a in axes), *shape[spatial[-1] + 1 :])
+
+
+def without(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for a, n in enumerate(shape) if a not in axes)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, Literal, TypeAlias, TypeVar, overload
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from numpool.adaptive import global_avg_pool, global_max_pool
 from numpool.arguments import LAYOUTS, choice, input_size, integer
-from numpool.arrays import DTYPES, FLOATS, Arrays, Result, check_output_shape, checked_array, checked_outs, sum_dtype
+from numpool.arrays import (
+    DTYPES,
+    FLOATS,
+    Result,
+    check_output_shape,
+    checked_array,
+    name_of,
+    readable,
+    sum_dtype,
+)
 from numpool.backward import scattered
 from numpool.documents import document
-from numpool.forward import average_dtype
-from numpool.geometry import is_channels_last, loose_axis
-from numpool.plan import deliver, perform, pool
+from numpool.forward import average_dtype, average_of, extremum_of, in_doubles, is_wide
+from numpool.geometry import Axis, copy_axis, is_channels_last, loose_axis, whole_axis
+from numpool.plan import CALLS, Call, deliver, perform, pool
 from numpool.pooling import Array, as_key
 
 __all__ = [
@@ -30,7 +38,6 @@ __all__ = [
 ]
 
 SequenceLayout: TypeAlias = Literal["NCL", "NLC"]
-T = TypeVar("T")
 
 
 def sequence(x: Any, layout: Any) -> tuple[np.ndarray, str, int]:
@@ -57,7 +64,7 @@ def checked_lengths(lengths: Any, shape: tuple[int, ...], axis: int) -> np.ndarr
         raise TypeError(f"lengths must be integers; got {given.dtype}")
     if given.shape != (samples,):
         raise ValueError(f"lengths must have one entry a sample, shape ({samples},); got shape {given.shape}")
-    counted = given.astype(np.int64)
+    counted = given.astype(np.int64, copy=False)
     bad = counted.view(np.uint64) > most  # negative ones too
     if bad.any():
         raise ValueError(f"every length must lie between 0 and the {most} steps; got {given[bad][0]}")
@@ -292,51 +299,73 @@ def dynamic_k(layer: int, layers: int, length: int, k_top: int) -> int:
 # --- over time -------------------------------------------------------------------------------------------------------
 
 
-Results: TypeAlias = Callable[[], tuple[Result, ...]]  # asked for where they are needed, which takes its time
+def arrays_of(x: npt.ArrayLike, lengths: npt.ArrayLike | None) -> tuple[Any, ...]:
+    """The arrays of a call; lengths as the kernels read them, where that cannot change one."""
+    if lengths is None:
+        return (x,)
+    given = np.asarray(lengths)
+    if given.dtype != np.int64 and given.dtype.kind in "iu" and np.can_cast(given.dtype, np.int64):
+        given = given.astype(np.int64)
+    return x, given
 
 
-def without_steps(make: Callable[[], T], sources: Arrays, results: Results, out: Any) -> T:
-    """What `make` makes: pooling that keeps the axis of steps, which `out` has not. What is wrong with `out` is said of
-    the shape that the caller knows."""
-    try:
-        return make()
-    except (TypeError, ValueError) as error:
-        wrong = error
-    checked_outs(out, results(), sources)
-    raise wrong
+def lengths_axis(counts: np.ndarray, size: int) -> Axis:
+    """Each sample's only window. No plan depends on the counts: every call brings its own."""
+    windows = np.zeros((len(counts), 1, 2), np.int64)
+    windows[:, 0, 1] = counts
+    return Axis(size, 1, size, size, 1, 0, 0, windows)
 
 
-def with_step(out: Any, axis: int) -> Any:
-    """`out` with an axis of one step; what cannot have one, as it is: `checked_outs` says what is wrong with it."""
-    if isinstance(out, tuple | list):
-        return tuple(with_step(o, axis) for o in out)
-    fits = isinstance(out, np.ndarray) and out.ndim >= axis
-    return out[(slice(None),) * axis + (None,)] if fits else out
+def by_samples(x: np.ndarray, layout: str) -> np.ndarray:
+    """`x`, or a copy where samples would be the lanes of pixels: those share their windows."""
+    at = readable(x, layout)[1]
+    return np.ascontiguousarray(x) if x.ndim == 3 and at.order[0] != 0 else x
 
 
-def over_lengths(
-    name: str,
-    sources: tuple[np.ndarray, np.ndarray],
-    lengths: npt.ArrayLike,
-    axis: int,
-    options: tuple[Any, ...],
-    results: Results,
-    out: Any,
-) -> Arrays:
-    """One window over the steps of each sample that count, whose axis goes, by the part `name` of adaptive pooling;
-    `options` are that part's arguments. `sources`: what the caller gave, and the same as the kernels can read it."""
-    given, x = sources
-    counted = checked_lengths(lengths, x.shape, axis)
-    if x is not given:  # `pool` looks at the copy alone
-        checked_outs(out, results(), sources)
-    if x.size == 0:
-        return checked_outs(out, results(), sources) or tuple(np.empty(r.shape, r.dtype) for r in results())
-    windows = np.zeros((len(counted), 1, 2), np.int64)
-    windows[:, 0, 1] = counted
-    made = without_steps(lambda: pool(name, (x, windows), options, with_step(out, axis)), sources, results, out)
-    if out is None:
-        return tuple(r.squeeze(axis) for r in made)
-    return tuple(out) if len(made) > 1 else (out,)
+def has_rows(x: np.ndarray, layout: str) -> bool:
+    """Whether the channels of a sample are rows with the same window: samples next to each other would be lanes."""
+    return not is_channels_last(layout) and (x.ndim < 3 or x.shape[0] == 1 or x.strides[0] != x.itemsize)
+
+
+def is_along_memory(x: np.ndarray, layout: str, dtype: np.dtype[Any]) -> bool:
+    """Whether the steps of a sequence are lines that averages in double are made of as they lie (lone.h)."""
+    short = name_of(x.dtype) in FLOATS and x.itemsize < 8
+    wide = short and is_wide(x.dtype, dtype, (whole_axis(x.shape[-1]),))
+    return wide and has_rows(x, layout) and x.strides[-1] == x.itemsize
+
+
+def max_over_time_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    return_indices, layout = args
+    given, layout, axis = sequence(sources[0], layout)
+    x, index = checked_array("x", given, DTYPES), "plane" if return_indices else None
+    if len(sources) == 1:
+        return extremum_of("max", x, layout, (whole_axis(x.shape[axis]),), index, (axis,))
+    counts = checked_lengths(sources[1], x.shape, axis)
+    x = by_samples(x, layout)
+    axes: tuple[Axis, ...] = (lengths_axis(counts, x.shape[axis]),)
+    if not return_indices and has_rows(x, layout):
+        layout, axes = LAYOUTS[2][0], (copy_axis(x.shape[-2]), *axes)
+    call = extremum_of("max", x, layout, axes, index, (axis,))
+    return replace(call, arrays=(*call.arrays, counts))
+
+
+def avg_over_time_call(sources: tuple[Any, ...], args: tuple[Any, ...]) -> Call:
+    layout, dtype = args
+    given, layout, axis = sequence(sources[0], layout)
+    x = checked_array("x", given, DTYPES)
+    if len(sources) == 1:
+        return average_of(x, layout, (whole_axis(x.shape[axis]),), dtype, dropped=(axis,))
+    dtype = average_dtype(dtype, x.dtype)
+    counts = checked_lengths(sources[1], x.shape, axis)
+    x = by_samples(in_doubles(x, dtype), layout)
+    axes: tuple[Axis, ...] = (lengths_axis(counts, x.shape[axis]),)
+    if is_along_memory(x, layout, dtype):
+        layout, axes = LAYOUTS[2][0], (copy_axis(x.shape[-2]), *axes)
+    call = average_of(x, layout, axes, dtype, dropped=(axis,))
+    return replace(call, arrays=(*call.arrays, counts))
+
+
+CALLS.update({"max_over_time": max_over_time_call, "avg_over_time": avg_over_time_call})
 
 
 @overload
@@ -394,20 +423,8 @@ def max_over_time(
     array([[5],
            [4]])
     """
-    given, known, axis = sequence(x, layout)
-    own = checked_array("x", given, DTYPES)
-
-    def results() -> tuple[Result, ...]:
-        shape = own.shape[:axis] + own.shape[axis + 1 :]
-        return (Result(shape, own.dtype),) + (Result(shape, np.dtype(np.int64)),) * bool(return_indices)
-
-    if lengths is None:
-        whole: Callable[[], Array | tuple[Array, Array]]
-        whole = partial(global_max_pool, given, bool(return_indices), keepdims=False, layout=layout, out=out)
-        return without_steps(whole, (given, own), results, out)
-    options = (1 if return_indices else 0, known, "plane")
-    made = over_lengths("adaptive_max_pool1d_lengths", (given, own), lengths, axis, options, results, out)
-    return (made[0], made[1]) if return_indices else made[0]
+    results = pool("max_over_time", arrays_of(x, lengths), (1 if return_indices else 0, layout), out)
+    return (results[0], results[1]) if return_indices else results[0]
 
 
 @document
@@ -483,17 +500,7 @@ def avg_over_time(
     array([[3.],
            [3.]])
     """
-    given, known, axis = sequence(x, layout)
-    own = checked_array("x", given, DTYPES)
-
-    def results() -> tuple[Result, ...]:
-        return (Result(own.shape[:axis] + own.shape[axis + 1 :], average_dtype(dtype, own.dtype)),)
-
-    if lengths is None:
-        whole = partial(global_avg_pool, given, keepdims=False, layout=layout, dtype=dtype, out=out)
-        return without_steps(whole, (given, own), results, out)
-    options = (known, dtype)
-    return over_lengths("adaptive_avg_pool1d_lengths", (given, own), lengths, axis, options, results, out)[0]
+    return pool("avg_over_time", arrays_of(x, lengths), (layout, dtype), out)[0]
 
 
 @document

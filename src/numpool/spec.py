@@ -16,7 +16,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from numpool import _kernels
-from numpool.arrays import FLOATS, HALVES, Header, Lying, Place, Result, Shape, extent, name_of
+from numpool.arrays import FLOATS, HALVES, Header, Lying, Place, Recipes, Shape, extent, name_of
 from numpool.blocks import (
     LEAST_LONE_ROWS,
     MOST_LONE_BYTES,
@@ -68,14 +68,14 @@ def named(array: Lying, indices: Indices) -> Named:
 @dataclass(frozen=True)
 class Pooling:
     """What a plan is made for: windows over `x`, of the input's shape, and `y`, of the output's; how both lie, and what
-    a call returns."""
+    a call allocates (`Place.outputs`)."""
 
     operation: str
     at: Place
     axes: tuple[Axis, ...]
     x: Lying
     y: Lying
-    results: tuple[Result, ...]
+    outputs: Recipes
     index: Named | None = None
     divisor: int = 0
     count_padding: bool = True
@@ -132,7 +132,7 @@ def make_spec(p: Pooling, scatter: bool = False) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "operation": operation,
         "dtype": name_of(x.dtype),
-        "outputs": at.outputs(p.results),
+        "outputs": p.outputs,
         "lead": lead,
         "planes": prod(lead),
         "rows": rows,
@@ -246,7 +246,7 @@ def turned_spec(p: Pooling) -> dict[str, Any]:
     if index:
         steps = [*(index.steps[a] for a in spatial), 0]
         inner = Named(pixels(index.array), steps, index.numbered)
-    spec = make_spec(replace(p, at=group, x=pixels(x), y=pixels(y), results=(), index=inner))
+    spec = make_spec(replace(p, at=group, x=pixels(x), y=pixels(y), outputs=(), index=inner))
     lead, heads = merged(at.split(x.shape)[0], [at.split(own)[0] for own in p.steps])
     planes, tables = prod(lead), number_of_tables(axes)
     turned = {
@@ -272,7 +272,7 @@ def turned_spec(p: Pooling) -> dict[str, Any]:
         strip = (rows_read(h, rows) * w.size, rows * w.out)
         turned |= {"strips": count, "strip": strip, "across": (across, out_across)}
     cost = x.nbytes + y.nbytes
-    own = {"outputs": at.outputs(p.results), "planes": planes, "cost": cost, "turned": turned}
+    own = {"outputs": p.outputs, "planes": planes, "cost": cost, "turned": turned}
     return spec | own | {"sharing": planes_a_table(planes, axes)}
 
 
