@@ -41,9 +41,16 @@ ALWAYS_INLINE FN(tree) FN(lone_trees)(const char *const *row, ptrdiff_t at, ptrd
             const char *p = row[i] + (at + h * DOWN_LANES) * ELEM_SIZE;
             v[i] = end ? FN(load_some)(p, left - h * DOWN_LANES, end) : FN(load_element)(p);
         }
+#ifdef NATIVE_PIECES
+        for (int n = LONE_ROWS / 2; n > 1; n /= 2)
+            for (int i = 0; i < n; i++)
+                v[i] = (FN(tree))NATIVE_INSIDE_4(v[2 * i], v[2 * i + 1], 0) + (FN(tree))NATIVE_INSIDE_4(v[2 * i], v[2 * i + 1], 1);
+        v[0] = (FN(tree))NATIVE_PIECES(v[0], v[1], 0) + (FN(tree))NATIVE_PIECES(v[0], v[1], 1);
+#else
         for (int n = LONE_ROWS / 2; n > 0; n /= 2)
             for (int i = 0; i < n; i++)
                 v[i] = FN(tree_pairs)(v[2 * i], v[2 * i + 1]);
+#endif
         half[h] = v[0];
     }
 #if DOWN_LANES == 4

@@ -118,6 +118,13 @@ ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
 #define NATIVE_ODDS_4(a, b) NATIVE_TWICE_4(a, b, 0xdd)
 #endif
 
+/* The same inside each piece of 16 bytes, 1 instruction, from element 0 or 1 on; and every second piece of two vectors */
+#if VECTOR_BYTES == 32
+#define NATIVE_INSIDE_4(a, b, from) _mm256_shuffle_ps((__m256)(a), (__m256)(b), (from) ? 0xdd : 0x88)
+#define NATIVE_INSIDE_8(a, b, from) _mm256_shuffle_pd((__m256d)(a), (__m256d)(b), (from) ? 0xf : 0)
+#define NATIVE_PIECES(a, b, from) _mm256_permute2f128_ps((__m256)(a), (__m256)(b), (from) ? 0x31 : 0x20)
+#endif
+
 /* Elements of 32 bits from two vectors, by their places, of which the second vector's have their sign set as well */
 #if VECTOR_BYTES == 64
 #define NATIVE_PICK_4(a, b, at) _mm512_permutex2var_ps((__m512)(a), (__m512i)(at), (__m512)(b))
@@ -125,6 +132,17 @@ ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
 #define NATIVE_PICK_4(a, b, at) \
     _mm256_blendv_ps(_mm256_permutevar8x32_ps((__m256)(a), (__m256i)(at)), \
                      _mm256_permutevar8x32_ps((__m256)(b), (__m256i)(at)), (__m256)(at))
+#endif
+
+/* The same of three vectors, of which the third's have the bit below the sign set */
+#if VECTOR_BYTES == 64
+#define NATIVE_PICK_OF_3_4(a, b, c, at) \
+    _mm512_mask_permutexvar_ps(NATIVE_PICK_4(a, b, at), _mm512_movepi32_mask(_mm512_slli_epi32((__m512i)(at), 1)), \
+                               (__m512i)(at), (__m512)(c))
+#elif VECTOR_BYTES == 32
+#define NATIVE_PICK_OF_3_4(a, b, c, at) \
+    _mm256_blendv_ps(NATIVE_PICK_4(a, b, at), _mm256_permutevar8x32_ps((__m256)(c), (__m256i)(at)), \
+                     (__m256)_mm256_slli_epi32((__m256i)(at), 1))
 #endif
 
 /* Elements of 32 bits of one vector, by their places */

@@ -10,6 +10,47 @@ ALWAYS_INLINE FN(vec) FN(neighbours)(FN(vec) a, FN(vec) b)
     return STEP(FN(evens)(a, b), FN(odds)(a, b));
 }
 
+#ifdef NATIVE_PIECES
+ALWAYS_INLINE FN(vec) FN(neighbours_inside)(FN(vec) a, FN(vec) b)
+{
+#if ACC_SIZE == 4
+    return STEP((FN(vec))NATIVE_INSIDE_4(a, b, 0), (FN(vec))NATIVE_INSIDE_4(a, b, 1));
+#else
+    return STEP((FN(vec))NATIVE_INSIDE_8(a, b, 0), (FN(vec))NATIVE_INSIDE_8(a, b, 1));
+#endif
+}
+#endif
+
+/* The trees of LANES vectors side by side. */
+ALWAYS_INLINE FN(vec) FN(join_all)(FN(vec) *v)
+{
+#ifdef NATIVE_PIECES /* within them first, which costs less */
+    for (int n = LANES / 2; n > 1; n /= 2)
+        for (int i = 0; i < n; i++)
+            v[i] = FN(neighbours_inside)(v[2 * i], v[2 * i + 1]);
+    return STEP((FN(vec))NATIVE_PIECES(v[0], v[1], 0), (FN(vec))NATIVE_PIECES(v[0], v[1], 1));
+#else
+    for (int n = LANES / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++)
+            v[i] = FN(neighbours)(v[2 * i], v[2 * i + 1]);
+    return v[0];
+#endif
+}
+
+/* Those of the four elements at p and of each four behind them, from four vectors. */
+ALWAYS_INLINE FN(vec) FN(join_fours)(const char *p)
+{
+    FN(vec) v[] = {FN(load)(p), FN(load)(p + VECTOR_BYTES), FN(load)(p + 2 * VECTOR_BYTES), FN(load)(p + 3 * VECTOR_BYTES)};
+#if defined(NATIVE_PIECES) && LANES == 4
+    return FN(join_all)(v);
+#elif defined(NATIVE_PIECES)
+    v[0] = FN(neighbours_inside)(FN(neighbours_inside)(v[0], v[1]), FN(neighbours_inside)(v[2], v[3]));
+    return NATIVE_PLACE_4(FN(vec), v[0], ((FN(ivec)){0, 4, 1, 5, 2, 6, 3, 7}));
+#else
+    return FN(neighbours)(FN(neighbours)(v[0], v[1]), FN(neighbours)(v[2], v[3]));
+#endif
+}
+
 /* f.rows results, one after another, of f.taps taps each, which `vectors` hold. */
 ALWAYS_INLINE void FN(joined)(const numpool_fold *f, int vectors)
 {
@@ -31,10 +72,8 @@ ALWAYS_INLINE void FN(joined)(const numpool_fold *f, int vectors)
                     x[j] = FN(neighbours)(x[2 * j], x[2 * j + 1]);
             v[i] = x[0];
         }
-        for (ptrdiff_t n = LANES / 2; n > 0; n /= 2)
-            for (ptrdiff_t i = 0; i < n; i++)
-                v[i] = FN(neighbours)(v[2 * i], v[2 * i + 1]);
-        memcpy(f->dst + r * ACC_SIZE, &v[0], numpool_min(f->rows - r, LANES) * ACC_SIZE);
+        const FN(vec) all = FN(join_all)(v);
+        memcpy(f->dst + r * ACC_SIZE, &all, numpool_min(f->rows - r, LANES) * ACC_SIZE);
     }
 }
 
@@ -47,9 +86,7 @@ ALWAYS_INLINE void FN(quads_to)(const numpool_fold *f, int straight)
         const char *p = f->src + r * 4 * ACC_SIZE;
         for (int i = 0; i < 4 && f->fresh; i++)
             __builtin_prefetch(p + i * VECTOR_BYTES + PREFETCH_FURTHER);
-        const FN(vec) low = FN(neighbours)(FN(load)(p), FN(load)(p + VECTOR_BYTES));
-        const FN(vec) high = FN(neighbours)(FN(load)(p + 2 * VECTOR_BYTES), FN(load)(p + 3 * VECTOR_BYTES));
-        const FN(vec) four = FN(neighbours)(low, high);
+        const FN(vec) four = FN(join_fours)(p);
         if (straight)
             PUT_RESULT(f->dst + r * ELEM_SIZE, four, f);
         else
