@@ -342,6 +342,7 @@ static void FN(apart_block)(const numpool_job *job, const numpool_elements *elem
 {
     const numpool_axis *h = &job->h, *w = &job->w;
     const ptrdiff_t lanes = tile->lane1 - tile->lane0;
+    const int far = job->x.end - job->x.data > NUMPOOL_BEYOND && numpool_max(h->kernel, w->kernel) > 3;
     for (ptrdiff_t row = tile->row0; row < tile->row1; row++) {
         const ptrdiff_t plane = row / h->out, r = row % h->out;
         numpool_job slabs = *job;
@@ -361,7 +362,8 @@ static void FN(apart_block)(const numpool_job *job, const numpool_elements *elem
                 .taps_z = slabs.deep.taps, .taps_y = down.taps, .taps_x = right.taps,
                 .unit_z = numbered ? down.taps * unit_y : job->position.slab, .unit_y = unit_y,
                 .unit_x = numbered ? 1 : job->position.pixel,
-                .rows = next - c, .n = lanes, .value = to.y + (c - tile->col0) * job->y.pixel, .value_pitch = job->y.pixel,
+                .rows = next - c, .n = lanes, .ahead = far ? NUMPOOL_APART * VECTOR_BYTES : 0,
+                .value = to.y + (c - tile->col0) * job->y.pixel, .value_pitch = job->y.pixel,
                 .index = to.index + (c - tile->col0) * job->index.pixel, .index_pitch = job->index.pixel, .index_size = job->index_size,
                 .positions = !numbered, .fall = w->stride * job->position.pixel, .move = job->position.lane,
                 .base = to.position + numpool_origin(&slabs, tile, r, c)};

@@ -169,7 +169,7 @@ static __attribute__((noinline)) void FN(small2)(const numpool_small *f)
 /* Some vectors of a window of any number of taps, over slabs as well, from lane i on: one tap after the other, as they lie in
  * memory. */
 ALWAYS_INLINE void FN(apart_window)(const numpool_small *f, ptrdiff_t r, ptrdiff_t i, FN(position) steps, ptrdiff_t taps_z,
-                                    ptrdiff_t taps_y, ptrdiff_t taps_x, int vectors)
+                                    ptrdiff_t taps_y, ptrdiff_t taps_x, ptrdiff_t ahead, int vectors)
 {
     const FN(ivec) unit_x = (FN(ivec)){0} + (SIGNED(ACC_SIZE))f->unit_x;
     const FN(ivec) unit_y = (FN(ivec)){0} + (SIGNED(ACC_SIZE))f->unit_y;
@@ -182,9 +182,13 @@ ALWAYS_INLINE void FN(apart_window)(const numpool_small *f, ptrdiff_t r, ptrdiff
         const char *q = p;
         for (ptrdiff_t t = 0; t < taps_y; t++, q += f->down, first += unit_y) {
             FN(ivec) tap = first;
-            for (ptrdiff_t u = 0; u < taps_x; u++, tap += unit_x)
+            for (ptrdiff_t u = 0; u < taps_x; u++, tap += unit_x) {
+                const char *const first_lane = q + u * f->across;
+                for (int i = 0; ahead && i < vectors * VECTOR_BYTES; i += 64)
+                    __builtin_prefetch(first_lane + ahead + i);
                 for (int v = 0; v < vectors; v++)
-                    best[v] = STEP(best[v], ((FN(pair)){FN(load)(q + u * f->across + v * VECTOR_BYTES), tap}));
+                    best[v] = STEP(best[v], ((FN(pair)){FN(load)(first_lane + v * VECTOR_BYTES), tap}));
+            }
         }
     }
     for (int v = 0; v < vectors; v++) {
@@ -193,7 +197,8 @@ ALWAYS_INLINE void FN(apart_window)(const numpool_small *f, ptrdiff_t r, ptrdiff
     }
 }
 
-ALWAYS_INLINE void FN(apart_rows)(const numpool_small *given, ptrdiff_t taps_z, ptrdiff_t taps_y, ptrdiff_t taps_x)
+ALWAYS_INLINE void FN(apart_rows)(const numpool_small *given, ptrdiff_t taps_z, ptrdiff_t taps_y, ptrdiff_t taps_x,
+                                  ptrdiff_t ahead)
 {
     const numpool_small copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
     FN(position) steps;
@@ -202,18 +207,20 @@ ALWAYS_INLINE void FN(apart_rows)(const numpool_small *given, ptrdiff_t taps_z, 
     for (ptrdiff_t r = 0; r < f->rows; r++) {
         ptrdiff_t i = 0;
         for (; i + NUMPOOL_APART * LANES <= f->n; i += NUMPOOL_APART * LANES)
-            FN(apart_window)(f, r, i, steps, taps_z, taps_y, taps_x, NUMPOOL_APART);
+            FN(apart_window)(f, r, i, steps, taps_z, taps_y, taps_x, ahead, NUMPOOL_APART);
+        for (; i + NUMPOOL_APART / 2 * LANES <= f->n; i += NUMPOOL_APART / 2 * LANES)
+            FN(apart_window)(f, r, i, steps, taps_z, taps_y, taps_x, ahead, NUMPOOL_APART / 2);
         for (; i < f->n; i += LANES)
-            FN(apart_window)(f, r, numpool_min(i, f->n - LANES), steps, taps_z, taps_y, taps_x, 1);
+            FN(apart_window)(f, r, numpool_min(i, f->n - LANES), steps, taps_z, taps_y, taps_x, ahead, 1);
     }
 }
 
 static __attribute__((noinline)) void FN(apart)(const numpool_small *f)
 {
     if (f->taps_z == 2 && f->taps_y == 2 && f->taps_x == 2)
-        FN(apart_rows)(f, 2, 2, 2);
+        FN(apart_rows)(f, 2, 2, 2, 0);
     else
-        FN(apart_rows)(f, f->taps_z, f->taps_y, f->taps_x);
+        FN(apart_rows)(f, f->taps_z, f->taps_y, f->taps_x, f->ahead);
 }
 #undef NARROW
 #undef HALF

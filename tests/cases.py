@@ -253,6 +253,18 @@ PICKED = [
     Case("picked: windows far behind the image", (1, 2, 4, 10), 3, 3, ((0, 0), (0, 40))),
     Case("picked: windows far before it", (1, 2, 4, 10), 3, 3, ((0, 0), (40, 2))),
     Case("picked: eight rows, single elements of them", (2, 3, 20, 37), (8, 1), (3, 4)),
+    Case("picked: one row in three vectors", (3, 5, 14, 20), 4, 3),
+    Case("picked: the third vector ends with the array", (1, 2, 7, 22), 3, 3, ((0, 2), (1, 0))),
+    Case("picked: three vectors and padding behind", (2, 2, 9, 16), 3, 3, ((1, 1), (0, 6))),
+    Case("picked: rows of three vectors, some in each row", (1, 3, 8, 45), (2, 3), (2, 3)),
+]
+
+# Larger windows with indices that share few taps, over pixels of many lanes, tap after tap (apart, argsmall.h).
+TAPS = [
+    Case("taps: side by side, lanes that leave two vectors and some over", (2, 87, 9, 13), 4),
+    Case("taps: overlapping a little", (1, 37, 17, 16), 5, 3),
+    Case("taps: gaps, more columns than a byte tells", (1, 70, 19, 37), (17, 16), (18, 19)),
+    Case("taps: rows as they lie, whole vectors", (2, 64, 12, 11), (7, 4), (5, 4)),
 ]
 
 # Windows at stride 1 over pixels of many lanes, whose vectors go from pixel to pixel (strips, slide.h).
@@ -308,7 +320,7 @@ IMAGES = [
 ]
 
 CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + ALONG + FLAT + FIVES + COLUMNS + PICKED
-CASES += STRIPS + WIDTHS
+CASES += STRIPS + TAPS + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 

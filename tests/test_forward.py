@@ -27,6 +27,7 @@ from cases import (
     ROWS,
     RUNNING,
     STRIPS,
+    TAPS,
     assert_same,
     bits,
     exact_data,
@@ -98,7 +99,7 @@ def test_extreme_equals_reference(case, name):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", EXTREMES)
-@pytest.mark.parametrize("case", CORE + DILATED + ALONG + FIVES + PICKED + ROWS + STRIPS, ids=str)
+@pytest.mark.parametrize("case", CORE + DILATED + ALONG + FIVES + PICKED + ROWS + STRIPS + TAPS, ids=str)
 def test_extreme_equals_reference_in_every_dtype(case, name, dtype):
     extreme_equals_reference(case, name, dtype)
 
@@ -106,7 +107,7 @@ def test_extreme_equals_reference_in_every_dtype(case, name, dtype):
 @pytest.mark.parametrize("index", INDICES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", EXTREMES)
-@pytest.mark.parametrize("case", CORE + DILATED, ids=str)
+@pytest.mark.parametrize("case", CORE + DILATED + TAPS, ids=str)
 def test_indices_equal_reference_in_every_convention(case, name, layout, index):
     x = to_layout(extreme(case, name, "float32")[0], layout)
     args = dict(return_indices=True, layout=layout, index=index, **case.max_args)

@@ -325,15 +325,21 @@ def large_block(h: Axis, w: Axis, window_bytes: int) -> tuple[int, int]:
 
 def are_apart(operation: str, dtype: str, axes: tuple[Axis, Axis, Axis], lanes: int, nbytes: int) -> bool:
     """Whether windows with their taps share few or none, so that they are read tap after tap, as these lie in memory,
-    some vectors of lanes at a time (`apart` in argsmall.h). Regular ones of images that a cache holds are faster all
-    taps of a vector at a time."""
-    few = all(a.kernel <= (FEW_TAPS if a.table is not None else min(3, a.stride)) for a in axes)
+    some vectors of lanes at a time (`apart` in argsmall.h). Regular small ones of images that a cache holds are faster
+    all taps of a vector at a time."""
+    d, h, w = axes
+    irregular = any(a.table is not None for a in axes)
     whole = all(a.dilation == 1 and (a.table is not None or a.inside) for a in axes)
     values = operation == "argmax" and dtype in ("float32", "float64")  # compared as they lie
-    if not (values and few and whole and lanes >= LEAST_LANES):
+    if not (values and whole and lanes >= LEAST_LANES):
         return False
-    far = nbytes > 2 * _kernels.BEYOND and lanes * accumulator("max", dtype) >= _kernels.APART * _kernels.vector_bytes()
-    return far or axes[0] is not UNIT or any(a.table is not None for a in axes)
+    many = lanes * accumulator("max", dtype) >= _kernels.APART * _kernels.vector_bytes()
+    if all(a.kernel <= (FEW_TAPS if irregular else min(3, a.stride)) for a in axes):
+        return irregular or d is not UNIT or (many and nbytes > 2 * _kernels.BEYOND)
+    slabs = min(d.kernel, d.stride)
+    in_stages = slabs * (min(h.kernel, h.stride) * w.kernel + h.kernel) + d.kernel
+    large = max(a.kernel for a in axes) > 3
+    return many and large and w.out > 1 and d.kernel * h.kernel * w.kernel * 2 <= in_stages * 3
 
 
 def are_lines(operation: str, axes: tuple[Axis, Axis, Axis], lanes: int) -> bool:
