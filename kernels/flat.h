@@ -70,7 +70,7 @@ ALWAYS_INLINE FN(vec) FN(if_there)(const FN(masks) *m, int t, ptrdiff_t at, FN(v
 {
     FN(ivec) there;
     memcpy(&there, m->at + t * m->apart + at * ACC_SIZE, sizeof there);
-    return SELECT(FN(vec), FN(ivec), there, x, nothing);
+    return FN(where)(there, x, nothing);
 }
 
 /* A vector of image elements, of which some may lie outside the array. */

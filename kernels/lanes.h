@@ -102,6 +102,7 @@ static inline int numpool_outside(const int64_t *index, ptrdiff_t n, int64_t pla
 /* Lanes of either mask state, chosen without a branch; every mask lane is all ones or all zeros. */
 #define SELECT(type, mask_type, mask, a, b) \
     ((type)(((mask) & (mask_type)(a)) | (~(mask) & (mask_type)(b))))
+#define SELECT_READ SELECT /* see native.h */
 
 #if defined(__clang__)
 #define SHUFFLE(mask_type, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)

@@ -27,7 +27,7 @@ ALWAYS_INLINE FN(tree) FN(load_some)(const char *p, ptrdiff_t n, const char *end
     const FN(tree) x = end - p < DOWN_LANES * ELEM_SIZE ? FN(load_copy)(p, some) : FN(load_element)(p);
     FN(bits) there;
     memcpy(&there, numpool_edge + 128 - some * 4, sizeof there);
-    return SELECT(FN(tree), FN(bits), there, x, -(FN(tree)){0});
+    return SELECT_READ(FN(tree), FN(bits), there, x, -(FN(tree)){0});
 }
 
 /* LONE_TAPS taps of each row from `at` on: the trees of the rows, the first of each before others. Of the taps `left` are there;

@@ -110,6 +110,13 @@ ALWAYS_INLINE __m256d numpool_min_8(__m256d a, __m256d b)
 #define NATIVE_FLOAT16_STORE(x) _mm256_cvtps_ph((__m256)(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #endif
 
+/* SELECT by a mask from memory, whose lanes GCC does not know to be all ones or all zeros: 1 instruction instead of 3 */
+#if VECTOR_BYTES == 32
+#undef SELECT_READ
+#define SELECT_READ(type, mask_type, mask, a, b) \
+    ((type)_mm256_blendv_epi8((__m256i)(b), (__m256i)(a), (__m256i)(mask)))
+#endif
+
 /* Every second element of two vectors of 32 bits: GCC 12 takes 3 instructions instead of 2, and two of them cross the vector */
 #if VECTOR_BYTES == 32
 #define NATIVE_TWICE_4(a, b, which) \

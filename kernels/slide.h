@@ -28,6 +28,12 @@
 
 ALWAYS_INLINE FN(vec) FN(identity)(void) { return (FN(vec)){0} + (ACC)IDENTITY; }
 
+/* Lanes of a or else b, by a mask that was read; where b is the identity 0, GCC makes one `and` of it. */
+ALWAYS_INLINE FN(vec) FN(where)(FN(ivec) mask, FN(vec) a, FN(vec) b)
+{
+    return IDENTITY == 0 ? SELECT(FN(vec), FN(ivec), mask, a, b) : SELECT_READ(FN(vec), FN(ivec), mask, a, b);
+}
+
 typedef struct {
     const numpool_job *job;
     const numpool_tile *tile;

@@ -10,7 +10,7 @@ ALWAYS_INLINE void NAME_(narrow_row)(const char *p, const FN(ivec) *edge, int un
         const int last = q / size == units - 1;
         v[q] = FN(down_window)(p + (q / size * apart + q % size * LANES) * ELEM_SIZE, 0, 1, NULL);
         if (last || q == 0)
-            v[q] = SELECT(FN(vec), FN(ivec), edge[last ? q % size : 2], v[q], FN(identity)());
+            v[q] = FN(where)(edge[last ? q % size : 2], v[q], FN(identity)());
     }
 }
 

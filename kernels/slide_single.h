@@ -29,7 +29,7 @@ ALWAYS_INLINE void NAME_(columns)(const char *const *row, ptrdiff_t c, const NAM
             tap[t] = FN(down_window)(row[t] + (c + q * LANES) * ELEM_SIZE, 0, 1, NULL);
         v[q] = FN(slide_tree)(tap, 0, 1, SLIDE_KERNEL, NULL);
         if (edge)
-            v[q] = SELECT(FN(vec), FN(ivec), edge->present[q], v[q], FN(identity)());
+            v[q] = FN(where)(edge->present[q], v[q], FN(identity)());
     }
 #if SLIDE_HOP == 2
     const FN(vec) a = v[0], b = v[1];

@@ -66,7 +66,7 @@ ALWAYS_INLINE void FN(joined)(const numpool_fold *f, int vectors)
             const char *p = f->src + numpool_min(r + i, f->rows - 1) * f->src_pitch;
             FN(vec) x[MOST_JOINED / LANES];
             for (int j = 0; j < vectors; j++)
-                x[j] = SELECT(FN(vec), FN(ivec), present[j], FN(load)(p + j * VECTOR_BYTES), nothing);
+                x[j] = SELECT_READ(FN(vec), FN(ivec), present[j], FN(load)(p + j * VECTOR_BYTES), nothing);
             for (int n = vectors / 2; n > 0; n /= 2)
                 for (int j = 0; j < n; j++)
                     x[j] = FN(neighbours)(x[2 * j], x[2 * j + 1]);
