@@ -11,7 +11,7 @@
 #define PICK_BESIDE_AT(vectors) ((vectors) * LANES - 2)
 #define PICK_NOTHING_AT(vectors) ((vectors) * LANES - 1)
 #define PICK_FEW 4 /* taps of a row up to which a unit may have three vectors */
-#define PICK_SOME 5
+#define PICK_SOME 5 /* and those that are picked by a tree of their own, not of MOST_PICKED */
 
 typedef struct {
     FN(ivec) at[MOST_PICKED]; /* of tap t of each window, as NATIVE_PICK_4 has it */

@@ -339,6 +339,7 @@ def are_apart(operation: str, dtype: str, axes: tuple[Axis, Axis, Axis], lanes: 
     slabs = min(d.kernel, d.stride)
     in_stages = slabs * (min(h.kernel, h.stride) * w.kernel + h.kernel) + d.kernel
     large = max(a.kernel for a in axes) > 3
+    # a tap here costs two thirds of one that goes by way of scratch (bench/README.md, rows AA)
     return many and large and w.out > 1 and d.kernel * h.kernel * w.kernel * 2 <= in_stages * 3
 
 
