@@ -13,8 +13,7 @@ import math
 from collections import namedtuple
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from fractions import Fraction
-from functools import partial
-from itertools import product
+from functools import lru_cache, partial
 
 import numpy as np
 from reference import NO_TAP, exact_mean, index_dtype, limits, output_size, pair, resolve_padding
@@ -87,14 +86,20 @@ def places(indices, shape, layout, index, axes=None):
 
 
 def every_window(axes):
-    """Yield (output position, tap numbers, positions per axis) of each window: its real taps, in row-major order."""
+    """Each window: (output position, tap numbers, positions per axis), its real taps in row-major order."""
+    return windows_of(tuple(tuple((kernel, tuple(taps)) for kernel, taps in axis) for axis in axes))
+
+
+@lru_cache(maxsize=4)  # one operation after the other has the same
+def windows_of(axes):
+    axes = [[(kernel, np.array(taps, np.int64).reshape(-1, 2).T) for kernel, taps in axis] for axis in axes]
+    result = []
     for at in np.ndindex(*map(len, axes)):
         kernel, taps = zip(*(axis[i] for axis, i in zip(axes, at)))
-        numbers, positions = [], []
-        for tap in product(*taps):
-            numbers.append(sum(t * math.prod(kernel[a + 1 :]) for a, (t, _) in enumerate(tap)))  # row-major
-            positions.append([position for _, position in tap])
-        yield at, np.array(numbers, np.int64), tuple(np.array(positions, np.int64).reshape(-1, len(axes)).T)
+        grid = np.indices([t.shape[1] for t in taps]).reshape(len(axes), -1)
+        numbers, positions = zip(*(t[:, some] for t, some in zip(taps, grid)))
+        result.append((at, np.ravel_multi_index(numbers, kernel), positions))
+    return result
 
 
 class Regular:

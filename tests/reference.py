@@ -10,6 +10,8 @@ Names and signatures are the public ones, less `out`; arguments are taken to be 
 
 import math
 from fractions import Fraction
+from functools import lru_cache
+from itertools import product
 
 import numpy as np
 
@@ -44,6 +46,20 @@ def resolve_padding(padding, size, kernel, stride, dilation):
     return tuple(pair(p) for p in pair(padding))
 
 
+@lru_cache(maxsize=2)  # one dtype after the other has the same
+def windows(size, kernel, stride, dilation, before, output):
+    """`Geometry.windows` in numbers, a pair of each."""
+    axes = []
+    for L, k, s, d, b, o in zip(size, kernel, stride, dilation, before, output):
+        valid = ([(t, i * s - b + t * d) for t in range(k) if 0 <= i * s - b + t * d < L] for i in range(o))
+        axes.append([np.array(pairs, np.int64).reshape(-1, 2).T for pairs in valid])
+    result = []
+    for (i, (a, y)), (j, (b, x)) in product(*map(enumerate, axes)):
+        taps = np.add.outer(a * kernel[1], b).ravel()
+        result.append((i, j, taps, np.repeat(y, len(x)), np.tile(x, len(y))))
+    return result
+
+
 class Geometry:
     """Kernel, stride, padding and dilation as pairs, and the output size, for one plane."""
 
@@ -58,15 +74,9 @@ class Geometry:
         )
 
     def windows(self):
-        """Yield (i, j, taps, rows, columns): the valid taps of each window, in row-major order."""
-        (H, W), (KH, KW), (SH, SW), (DH, DW) = self.size, self.kernel, self.stride, self.dilation
-        (top, _), (left, _) = self.padding
-        for i, j in np.ndindex(self.output):
-            y = [(a, i * SH - top + a * DH) for a in range(KH) if 0 <= i * SH - top + a * DH < H]
-            x = [(b, j * SW - left + b * DW) for b in range(KW) if 0 <= j * SW - left + b * DW < W]
-            valid = [(a * KW + b, h, w) for a, h in y for b, w in x]
-            taps, rows, columns = np.array(valid, np.int64).reshape(-1, 3).T
-            yield i, j, taps, rows, columns
+        """Every window: (i, j, taps, rows, columns), the valid taps in row-major order."""
+        starts = (before for before, _ in self.padding)
+        return windows(self.size, self.kernel, self.stride, self.dilation, tuple(starts), self.output)
 
     def divisors(self, count_include_pad, divisor_override):
         """The number each window's sum is divided by, as an array of the output's size."""
@@ -167,17 +177,17 @@ min_pool2d_backward = max_pool2d_backward
 
 
 def exact_mean(taps, divisor):
-    """The sum of Python numbers over the divisor: a Fraction where it is finite, else a float."""
-    special = [t for t in taps if not math.isfinite(t)]
+    """The sum of Python numbers over the divisor: of integers a Fraction, of floats each rounded once."""
     if divisor == 0:
         return math.nan
-    if special:
-        return sum(special) / divisor
+    if not all(map(math.isfinite, taps)):
+        return sum(t for t in taps if not math.isfinite(t)) / divisor
+    if not any(isinstance(t, float) for t in taps):
+        return Fraction(sum(taps), divisor)
     try:
-        total = math.fsum(taps) if any(isinstance(t, float) for t in taps) else sum(taps)
+        return math.fsum(taps) / divisor
     except OverflowError:  # fsum's own partial sums left the range
-        total = sum(map(Fraction, taps))
-    return Fraction(total) / divisor
+        return Fraction(sum(map(Fraction, taps))) / divisor
 
 
 def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None,

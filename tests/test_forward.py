@@ -22,6 +22,7 @@ from cases import (
     FLOATS,
     INDICES,
     LAYOUTS,
+    LONG_LINE,
     LONG_ROW,
     PICKED,
     ROWS,
@@ -170,10 +171,14 @@ def test_average_result_dtype_is_honoured(dtype, result):
         assert_same(from_layout(y, layout), want)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8"])
-def test_last_columns_of_long_rows_of_bytes(dtype):
-    extreme_equals_reference(LONG_ROW, "max_pool2d", dtype)
-    average_equals_reference(LONG_ROW, dtype, {"count_include_pad": False})
+@pytest.mark.parametrize(
+    "case, dtype",
+    [(LONG_ROW, "uint8"), (LONG_ROW, "int8"), *((LONG_LINE, name) for name in ("bfloat16", "float32", "float64", "int64"))],
+    ids=str,
+)
+def test_long_rows(case, dtype):
+    extreme_equals_reference(case, "max_pool2d", dtype)
+    average_equals_reference(case, dtype, {"count_include_pad": False})
 
 
 @pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
