@@ -61,6 +61,7 @@ cdef class Plan:
     cdef ptrdiff_t alone_bytes
     cdef int level
     cdef readonly dict spec
+    cdef public object made          # of a plan that is remembered: what its results are, and how they lie
     cdef list held                   # memory that the job points to
 
     def __init__(self, dict spec):

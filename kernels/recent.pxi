@@ -98,7 +98,7 @@ cdef Plan find(str operation, tuple arrays, tuple args):
     return plan
 
 
-cdef object in_full = None      # looks at a call in full, and makes its results; is told whether its plan failed
+cdef object in_full = None      # makes the results of a call that is not known: is told its plan, and whether that failed
 cdef object threads_for = None  # how many threads a call of so many bytes takes
 cdef ptrdiff_t alone_below = 0  # bytes below which it is one
 
@@ -126,7 +126,7 @@ def pool(str operation, tuple arrays, tuple args, out):
     ran = plan is not None and (out is None or outs is not None)
     if ran:
         results = plan.perform(arrays, outs, 1 if plan.cost < alone_below else threads_for(plan.cost))
-    return in_full(operation, arrays, args, out, ran) if results is None else results
+    return in_full(operation, arrays, args, out, plan, ran) if results is None else results
 
 
 def remember(str operation, tuple arrays, tuple args, Plan plan):

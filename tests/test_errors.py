@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import numpool
+from numpool import _kernels
 
 X = np.arange(2 * 3 * 6 * 6, dtype=np.float32).reshape(2, 3, 6, 6)
 WRONG, SHOWN = (TypeError, ValueError), object()
@@ -64,6 +65,16 @@ def refuse(name, changes, exception, shown=None):
     text = str(caught.value)
     assert len(text.split()) >= 3, f"says nothing: {text!r}"
     assert shown is None or str(shown) in text, f"does not show {shown}: {text!r}"
+
+
+def refuse_out(name, changes, *row):
+    """The same of a wrong `out`: by a call that is new, and by one whose plan is known."""
+    _kernels.forget()
+    refuse(name, changes, *row)
+    arguments = right_call(name, **changes)
+    del arguments["out"]
+    call(name, arguments)
+    refuse(name, changes, *row)
 
 
 def names_having(arguments):
@@ -199,7 +210,7 @@ SHAPES = ((2, 3, 3, 4), (2, 3, 9), (1, 2, 3, 3, 3), (3, 3), (), (0,), (2, 3, 3, 
     names=FORWARD,
 )
 def test_wrong_out_is_refused(name, changes, exception, shown):
-    refuse(name, changes, exception, shown)
+    refuse_out(name, changes, exception, shown)
 
 
 @over_rows(
@@ -211,7 +222,7 @@ def test_wrong_out_is_refused(name, changes, exception, shown):
     names=BACKWARD,
 )
 def test_wrong_out_is_refused_backward(name, changes, exception, shown):
-    refuse(name, changes, exception, shown)
+    refuse_out(name, changes, exception, shown)
 
 
 def outs(values=OUTPUT, indices=OUTPUT, dtypes=(np.float32, np.int64)):
@@ -242,7 +253,7 @@ SHARED = np.zeros(2 * 54, np.int64)
     ],
 )
 def test_wrong_pair_of_outs_is_refused(name, out, index):
-    refuse(name, {"return_indices": True, "out": out, "index": index}, WRONG)
+    refuse_out(name, {"return_indices": True, "out": out, "index": index}, WRONG)
 
 
 @pytest.mark.parametrize("name", FORWARD)
@@ -251,20 +262,20 @@ def test_wrong_pair_of_outs_is_refused(name, out, index):
 )
 def test_out_that_overlaps_the_input_is_refused(name, part):
     x = X.copy()
-    refuse(name, {"x": x, "out": x[part]}, ValueError)
-    refuse(name, {"x": x[::-1], "out": x[part]}, ValueError)
+    refuse_out(name, {"x": x, "out": x[part]}, ValueError)
+    refuse_out(name, {"x": x[::-1], "out": x[part]}, ValueError)
 
 
 @pytest.mark.parametrize("name", BACKWARD)
 def test_out_that_overlaps_an_input_is_refused_backward(name):
     memory = np.ones(X.size * 2, np.float32)
     out = memory[: X.size].reshape(X.shape)
-    refuse(name, {"grad_output": memory[X.size - 1 :][:54].reshape(OUTPUT), "out": out}, ValueError)
+    refuse_out(name, {"grad_output": memory[X.size - 1 :][:54].reshape(OUTPUT), "out": out}, ValueError)
     if name in EXTREME_BACKWARD:
         memory = np.zeros(X.size, np.int64)
         indices = memory[20:74].reshape(OUTPUT)
         indices[...] = right_call(name)["indices"]
-        refuse(name, {"indices": indices, "out": memory.view(np.float32)[: X.size].reshape(X.shape)}, ValueError)
+        refuse_out(name, {"indices": indices, "out": memory.view(np.float32)[: X.size].reshape(X.shape)}, ValueError)
 
 
 def test_the_other_memory_beside_the_input_is_a_fine_out():
@@ -321,6 +332,17 @@ def test_wrong_gradient_is_refused(name, changes, exception, shown):
 )
 def test_wrong_indices_are_refused(name, changes, exception, shown):
     refuse(name, changes, exception, shown)
+
+
+@pytest.mark.parametrize("name", EXTREME_BACKWARD)
+def test_a_wrong_index_is_refused_before_a_strided_out_is_written(name):
+    arguments = right_call(name)
+    whole = np.full((*X.shape[:-1], 2 * X.shape[-1]), 7, np.float32)
+    assert call(name, arguments | {"out": whole[..., ::2]}).base is whole  # its plan is known from now on
+    whole[:] = 7
+    with pytest.raises(ValueError, match="got 36 at"):
+        call(name, arguments | {"out": whole[..., ::2], "indices": with_index(36)})
+    assert (whole == 7).all()
 
 
 @pytest.mark.parametrize("name", EXTREME_BACKWARD)

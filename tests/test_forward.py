@@ -173,7 +173,10 @@ def test_average_result_dtype_is_honoured(dtype, result):
 
 @pytest.mark.parametrize(
     "case, dtype",
-    [(LONG_ROW, "uint8"), (LONG_ROW, "int8"), *((LONG_LINE, name) for name in ("bfloat16", "float32", "float64", "int64"))],
+    [
+        *((LONG_ROW, name) for name in ("uint8", "int8")),
+        *((LONG_LINE, name) for name in ("bfloat16", "float32", "float64", "int64")),
+    ],
     ids=str,
 )
 def test_long_rows(case, dtype):

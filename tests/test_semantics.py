@@ -633,6 +633,16 @@ def test_out_of_any_strides_is_filled_and_returned(storage, layout):
     assert_same(out, reference.avg_pool2d(x, **args))
 
 
+def test_out_in_a_file_is_filled_and_returned(tmp_path):
+    x = special_data((2, 3, 8, 8), "float32", np.random.default_rng(0))
+    want = reference.max_pool2d(x, 2)
+    whole = np.memmap(tmp_path / "out", np.float32, "w+", shape=(2, 3, 4, 8))
+    for out in (whole[..., :4], whole[..., ::2], whole[0].reshape(want.shape)) * 2:
+        out[...] = 7
+        assert max_pool2d(x, 2, out=out) is out
+        assert_same(out, want)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_out_writes_nothing_around_it(layout):
     frame = np.full((4, 6, 7, 8), 7, np.float32)

@@ -65,15 +65,20 @@ def perform(call: Call, out: Any, sources: tuple[Any, ...], failed: bool = False
     assert call.place is not None
     if call.plan is None:
         return outs or tuple(call.place.empty(r.shape, r.dtype) for r in call.results)
-    direct = outs is not None and all(call.place.is_of(array) for array in outs)
-    threads = plan_threads(call.plan.cost)
-    results = None if failed else call.plan(call.arrays, outs if direct else None, threads)
+    results = None if failed else run(call.plan, call.arrays, call.place, outs)
     if results is None and call.otherwise:
         return call.otherwise(outs)
     if results is None:
         assert call.blame is not None
         raise ValueError(call.blame())
-    return results if outs is None or direct else written(outs, results)
+    return results
+
+
+def run(plan: _kernels.Plan, arrays: Arrays, place: Place, outs: Arrays | None) -> Arrays | None:
+    """The results of a plan, in `outs` if given; None where an index is wrong."""
+    direct = outs is not None and all(place.is_of(array) for array in outs)
+    results = plan(arrays, outs if direct else None, plan_threads(plan.cost))
+    return results if outs is None or direct or results is None else written(outs, results)
 
 
 def written(outs: Arrays, results: Arrays) -> Arrays:
@@ -82,10 +87,18 @@ def written(outs: Arrays, results: Arrays) -> Arrays:
     return outs
 
 
-def in_full(operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: Any, failed: bool) -> Arrays:
-    """A call for which no plan was found, or none that may write to `out`, or one that `failed`."""
+def in_full(
+    operation: str, arrays: tuple[Any, ...], args: tuple[Any, ...], out: Any, plan: _kernels.Plan | None, failed: bool
+) -> Arrays:
+    """A call that has no `plan` yet, or whose plan `failed`, or whose `out` does not lie as new results would."""
+    if plan is not None and not failed:
+        made, place = plan.made
+        results = run(plan, arrays, place, checked_outs(out, made, arrays))
+        if results is not None:
+            return results
     call = CALLS[operation](arrays, args)
     if call.plan is not None and all(a is b for a, b in zip(arrays, call.arrays, strict=False)):
+        call.plan.made = call.results, call.place
         _kernels.remember(operation, arrays, args, call.plan)
     return perform(call, out, (*arrays, *call.arrays), failed)
 
