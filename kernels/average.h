@@ -401,6 +401,9 @@ static void FN(finish)(const numpool_job *job, const numpool_tile *tile, ptrdiff
 #ifdef TRANSPOSE_NOTHING
 #if OWN_RESULT
 #define PUT_RESULT(d, x, f) FN(store_quotient)(d, x, (f)->by)
+#if KIND != KIND_INT
+#define JOINS_WINDOWS
+#endif
 #else
 #define PUT_RESULT(d, x, f) FN(store)(d, x, 0)
 #endif

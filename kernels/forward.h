@@ -304,6 +304,13 @@ static ptrdiff_t FN(block)(const numpool_job *job, const numpool_tile *tile, cha
         return 0;
     }
 #endif
+#ifdef JOINS_WINDOWS
+    if (FN(joins_windows)(job)) {
+        if (scratch)
+            FN(join_windows)(job, tile);
+        return 0;
+    }
+#endif
     const FN(room) room = FN(room_of)(job, tile);
     if (!scratch)
         return room.bytes;

@@ -106,3 +106,68 @@ static __attribute__((noinline)) void FN(joined_rows)(const numpool_fold *f)
     else
         FN(joined)(f, MOST);
 }
+
+#ifdef JOINS_WINDOWS
+/* Whether windows are one a row of single lanes, small, and all inside: each is folded down to a vector, and those are joined, all
+ * in registers. */
+ALWAYS_INLINE int FN(joins_windows)(const numpool_job *job)
+{
+    const numpool_axis *h = &job->h, *w = &job->w;
+    const int one = job->lanes == 1 && w->out == 1 && w->before == 0 && w->step == 1 && w->kernel <= numpool_min(w->in, LANES);
+    const int inside = h->before == 0 && (h->out - 1) * h->stride + (h->kernel - 1) * h->step < h->in;
+    const int lie = job->x.pixel == ELEM_SIZE && job->x.row >= 0 && job->y.row == ELEM_SIZE && !job->d.out;
+    const int few = h->kernel > 1 && h->kernel <= 8 && h->out >= LANES;
+    return one && inside && lie && few && !h->table && !w->table && DIRECT(job);
+}
+
+/* f.rows windows of `taps` rows (a constant where there are 7), f.n elements each; nothing from `end` on is read. */
+ALWAYS_INLINE void FN(windows_joined)(const numpool_fold *given, const char *end, int taps)
+{
+    const numpool_fold copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
+    const FN(vec) nothing = TRANSPOSE_NOTHING;
+    FN(ivec) present;
+    memcpy(&present, numpool_edge + 128 - f->n * ACC_SIZE, sizeof present);
+    for (ptrdiff_t r = 0; r < f->rows; r += LANES) {
+        const ptrdiff_t some = numpool_min(f->rows - r, LANES);
+        const char *p = f->src + r * f->src_pitch;
+        ptrdiff_t pitch = f->src_pitch, step = f->step;
+        char near_end[LANES * 8 * LANES * ELEM_SIZE];
+        if (end - p < (some - 1) * pitch + (taps - 1) * step + LANES * ELEM_SIZE) {
+            memset(near_end, 0, sizeof near_end);
+            for (ptrdiff_t i = 0; i < some * 8; i++)
+                if (i % 8 < taps)
+                    memcpy(near_end + i * LANES * ELEM_SIZE, p + i / 8 * pitch + i % 8 * step, f->n * ELEM_SIZE);
+            p = near_end;
+            step = LANES * ELEM_SIZE;
+            pitch = 8 * step;
+        }
+        FN(vec) v[LANES];
+        for (ptrdiff_t i = 0; i < LANES; i++) {
+            const FN(vec) down = FN(down_tree)(p + numpool_min(i, some - 1) * pitch, 0, step, taps, f);
+            v[i] = SELECT_READ(FN(vec), FN(ivec), present, down, nothing);
+        }
+        const FN(vec) all = FN(join_all)(v);
+        char last[LANES * ELEM_SIZE];
+        PUT_RESULT(some == LANES ? f->dst + r * ELEM_SIZE : last, all, f);
+        if (some < LANES)
+            memcpy(f->dst + r * ELEM_SIZE, last, some * ELEM_SIZE);
+    }
+}
+
+static __attribute__((noinline)) void FN(join_windows)(const numpool_job *job, const numpool_tile *tile)
+{
+    const numpool_axis *h = &job->h;
+    numpool_fold f = {.step = h->step * job->x.row, .src_pitch = h->stride * job->x.row, .taps = h->kernel, .n = job->w.kernel,
+                      .job = job, .by = numpool_by_of(job->divisor)};
+    for (ptrdiff_t row = tile->row0; row < tile->row1; row += f.rows) {
+        const ptrdiff_t plane = row / h->out, first = row % h->out;
+        f.rows = numpool_min(tile->row1 - row, h->out - first);
+        f.src = job->x.data + numpool_lead(job, job->x.lead, plane) + first * f.src_pitch;
+        f.dst = job->y.data + numpool_lead(job, job->y.lead, plane) + first * ELEM_SIZE;
+        if (f.taps == 7) /* the last maps of many networks are 7 x 7 */
+            FN(windows_joined)(&f, job->x.end, 7);
+        else
+            FN(windows_joined)(&f, job->x.end, (int)f.taps);
+    }
+}
+#endif

@@ -267,6 +267,16 @@ TAPS = [
     Case("taps: rows as they lie, whole vectors", (2, 64, 12, 11), (7, 4), (5, 4)),
 ]
 
+# Small windows, one a row: averages are made in registers, some planes or rows of windows at a time.
+JOINED = [
+    Case("joined: planes of 7 x 7, vectors of them and a rest", (3, 7, 7, 7), 7),
+    Case("joined: one vector of planes", (1, 16, 8, 8), 8),
+    Case("joined: fewer rows than columns", (2, 17, 2, 6), (2, 6)),
+    Case("joined: rows of windows that overlap", (2, 2, 40, 5), (4, 5), (2, 1)),
+    Case("joined: every row", (1, 2, 45, 3), (3, 3), (1, 1)),
+    Case("joined: rows and columns left over", (1, 2, 59, 4), (5, 3), (3, 2)),
+]
+
 # Windows at stride 1 over pixels of many lanes, whose vectors go from pixel to pixel (strips, slide.h).
 STRIPS = [
     Case("strips: lanes that leave some over", (2, 83, 5, 7), 3, 1, 1),
@@ -320,7 +330,7 @@ IMAGES = [
 ]
 
 CASES = CORE + DILATED + SHAPES + RUNNING + LAST_BLOCKS + ROWS + ALONG + FLAT + FIVES + COLUMNS + PICKED
-CASES += STRIPS + TAPS + WIDTHS
+CASES += STRIPS + JOINED + TAPS + WIDTHS
 AVG_CASES = [case for case in CASES if case.dilation == 1]
 
 

@@ -173,6 +173,9 @@ def family(rng, threads, dtype):
         yield "fractional_max_pool2d", [x], (2, (3, 2)), {"rng": n, "layout": "NCHW"}
         for op in ("max", "avg"):
             yield f"adaptive_{op}_pool2d", [x], ((3, min(n, other)),), {"layout": "NCHW"}
+        high, wide = 2 + n % 7, 1 + n * 3 % 8
+        yield "avg_pool2d", [draw(2, channels, high, wide)], ((high, wide),), {"layout": "NCHW"}
+        yield "avg_pool2d", [draw(2, channels, 20 + high, wide)], ((high, wide), 1 + n % 3), {"layout": "NCHW"}
         yield "max_unpool2d", [y, where], (2, None, 0, (4, 5)), {"layout": "NCHW"}
         yield "max_unpool2d_backward", [draw(2, channels, 4, 5), where], (2,), {"layout": "NCHW"}
         for layout, shape in (("NCL", (2, channels, n)), ("NLC", (2, n, channels))):  # sixteen together, and fewer

@@ -21,6 +21,7 @@ from cases import (
     FLAT,
     FLOATS,
     INDICES,
+    JOINED,
     LAYOUTS,
     LONG_LINE,
     LONG_ROW,
@@ -150,7 +151,7 @@ def test_average_equals_reference(case):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CORE + ALONG + FLAT + PICKED + ROWS + RUNNING + STRIPS, ids=str)
+@pytest.mark.parametrize("case", CORE + ALONG + FLAT + PICKED + ROWS + RUNNING + STRIPS + JOINED, ids=str)
 def test_average_equals_reference_in_every_dtype(case, dtype):
     for rule in DIVISORS[:3]:
         average_equals_reference(case, dtype, rule)
@@ -197,7 +198,7 @@ def test_blocks_that_end_in_the_next_image_need_no_scratch(name, layout, shape):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "uint8", "int64"])
 @pytest.mark.parametrize("name", [*EXTREMES, "avg_pool2d"])
-@pytest.mark.parametrize("case", CORE + FLAT + PICKED + RUNNING + STRIPS + CASES[-12:], ids=str)
+@pytest.mark.parametrize("case", CORE + FLAT + PICKED + RUNNING + STRIPS + JOINED + CASES[-12:], ids=str)
 def test_levels_layouts_and_threads_give_the_same_bits(case, name, dtype):
     rng = np.random.default_rng(0)
     pool, args = getattr(numpool, name), case.avg_args
