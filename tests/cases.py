@@ -171,7 +171,6 @@ LAST_BLOCKS = [
 ]
 
 # The last columns of rows longer than a block of bytes.
-LONG_LINE = Case("a row longer than a block", (1, 1, 1, 40000), (1, 3), 1, (0, 1))
 LONG_ROW = Case("few columns behind the others, of bytes", (1, 1, 3, 32800), 3, 1, ((1, 1), (1, 60)))
 
 # In every dtype: windows of one row, and of one column.
@@ -210,6 +209,7 @@ ALONG = [
     Case("along: every other row", (2, 3, 5, 90), (1, 3), (2, 1)),
     Case("along: seven, padding in front", (1, 3, 2, 150), (1, 7), 1, ((0, 0), (6, 0))),
     Case("along: more padding than a vector has windows", (1, 2, 2, 150), (1, 70), 1, ((0, 0), (69, 0))),
+    Case("along: a row longer than a block", (1, 1, 1, 40000), (1, 3), 1, (0, 1)),
     Case("along: ceil mode", (1, 2, 2, 280), (1, 4), (1, 2), (0, 1), 1, True),
 ]
 

@@ -177,7 +177,7 @@ min_pool2d_backward = max_pool2d_backward
 
 
 def exact_mean(taps, divisor):
-    """The sum of Python numbers over the divisor: of integers a Fraction, of floats each rounded once."""
+    """The sum of Python numbers over the divisor: of integers as a Fraction, of floats both rounded once."""
     if divisor == 0:
         return math.nan
     if not all(map(math.isfinite, taps)):
@@ -187,7 +187,7 @@ def exact_mean(taps, divisor):
     try:
         return math.fsum(taps) / divisor
     except OverflowError:  # fsum's own partial sums left the range
-        return Fraction(sum(map(Fraction, taps))) / divisor
+        return sum(map(Fraction, taps)) / divisor
 
 
 def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None,
