@@ -4,8 +4,11 @@ Tiny arrays against naive Python loops and the NumPy idioms, and the cost of a c
 
 from itertools import product
 
+import numpy as np
 import pytest
 from cases import LAYOUTS, Network
+
+import numpool
 
 from .harness import difference
 from .jobs import OPS, Job
@@ -55,3 +58,16 @@ def test_small(benchmark, job, name):
 def test_call(benchmark, job, name):
     """The result is allocated by the call; torch is given a ready tensor."""
     run(benchmark, job, name)
+
+
+@pytest.mark.parametrize("contestant", ["numpool", "copy"])
+@pytest.mark.parametrize("channels", [8, 24])
+def test_out_among_other_channels(benchmark, channels, contestant):
+    """A call into 8 of so many channels, beside copying a result there."""
+    benchmark.group = f"out: 8 of {channels} channels"
+    x = np.random.default_rng(0).standard_normal((2, 8, 16, 16)).astype(np.float32)
+    want, out = numpool.max_pool2d(x, 2), np.empty((2, channels, 8, 8), np.float32)[:, :8]
+    calls = {"numpool": lambda: numpool.max_pool2d(x, 2, out=out), "copy": lambda: np.copyto(out, want)}
+    calls[contestant]()
+    benchmark(calls[contestant])
+    assert (out == want).all()
