@@ -98,7 +98,7 @@ cdef Plan find(str operation, tuple arrays, tuple args):
     return plan
 
 
-cdef object in_full = None      # makes the results of a call that is not known: is told its plan, and whether that failed
+cdef object in_full = None      # makes the results of all other calls: is told the plan, if there is one, and whether it failed
 cdef object threads_for = None  # how many threads a call of so many bytes takes
 cdef ptrdiff_t alone_below = 0  # bytes below which it is one
 

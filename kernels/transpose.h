@@ -121,7 +121,7 @@ ALWAYS_INLINE int FN(joins_windows)(const numpool_job *job)
 }
 
 /* f.rows windows of `taps` rows (a constant where there are 7), f.n elements each; nothing from `end` on is read. */
-ALWAYS_INLINE void FN(windows_joined)(const numpool_fold *given, const char *end, int taps)
+ALWAYS_INLINE void FN(join_run)(const numpool_fold *given, const char *end, int taps)
 {
     const numpool_fold copy = *given, *f = &copy; /* a copy: stores through char * may not change it */
     const FN(vec) nothing = TRANSPOSE_NOTHING;
@@ -165,9 +165,9 @@ static __attribute__((noinline)) void FN(join_windows)(const numpool_job *job, c
         f.src = job->x.data + numpool_lead(job, job->x.lead, plane) + first * f.src_pitch;
         f.dst = job->y.data + numpool_lead(job, job->y.lead, plane) + first * ELEM_SIZE;
         if (f.taps == 7) /* the last maps of many networks are 7 x 7 */
-            FN(windows_joined)(&f, job->x.end, 7);
+            FN(join_run)(&f, job->x.end, 7);
         else
-            FN(windows_joined)(&f, job->x.end, (int)f.taps);
+            FN(join_run)(&f, job->x.end, (int)f.taps);
     }
 }
 #endif

@@ -92,8 +92,8 @@ def in_full(
 ) -> Arrays:
     """A call that has no `plan` yet, or whose plan `failed`, or whose `out` does not lie as new results would."""
     if plan is not None and not failed:
-        made, place = plan.made
-        results = run(plan, arrays, place, checked_outs(out, made, arrays))
+        described, place = plan.made
+        results = run(plan, arrays, place, checked_outs(out, described, arrays))
         if results is not None:
             return results
     call = CALLS[operation](arrays, args)
